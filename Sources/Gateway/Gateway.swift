@@ -1,0 +1,1 @@
+// Gateway: filled in by its first files.

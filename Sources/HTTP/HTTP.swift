@@ -1,0 +1,1 @@
+// HTTP: filled in by its first files.

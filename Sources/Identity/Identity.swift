@@ -1,0 +1,1 @@
+// Identity: filled in by its first files.

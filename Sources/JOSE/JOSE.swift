@@ -1,0 +1,1 @@
+// JOSE: filled in by its first files.

@@ -1,0 +1,1 @@
+// Reactor: filled in by its first files.

@@ -1,0 +1,1 @@
+// Settings: filled in by its first files.

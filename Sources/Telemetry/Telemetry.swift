@@ -1,0 +1,1 @@
+// Telemetry: filled in by its first files.

@@ -1,0 +1,1 @@
+// Upstreams: filled in by its first files.
