@@ -1,0 +1,114 @@
+// COLD to open, HOT to accept. Listening sockets: one per worker by SO_REUSEPORT; a unix socket is shared.
+import CLinux
+import Glibc
+
+/// A listening socket of one worker.
+///
+/// Keeps one descriptor in reserve, so that when the process has none left a waiting client is taken and closed instead
+/// of keeping the poller busy for ever.
+public final class Listener {
+    /// What an attempt to accept came to.
+    public enum Accepted {
+        /// A new non-blocking connection and its peer.
+        case connection(Int32, IPAddress)
+        /// No descriptor was left: a client was turned away.
+        case shed
+        /// Nobody waits.
+        case none
+    }
+
+    /// The listening descriptor.
+    public let descriptor: Int32
+    /// Where it listens; the port is the kernel's choice when 0 was asked for.
+    public let address: SocketAddress
+    private var reserve: Int32
+    /// Whether other workers hold the same descriptor.
+    public let isShared: Bool
+
+    /// Takes over an open listening descriptor.
+    public init(descriptor: Int32, address: SocketAddress, isShared: Bool) {
+        self.descriptor = descriptor
+        self.address = address
+        self.isShared = isShared
+        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+    }
+
+    deinit {
+        if reserve >= 0 { close(reserve) }
+    }
+
+    /// Opens a listening socket.
+    ///
+    /// - Throws: ``SystemError`` when the address is taken, not ours, or not allowed.
+    public static func open(_ address: SocketAddress, backlog: Int32, mode: UInt32 = 0o660) throws(SystemError) -> (
+        Int32, SocketAddress
+    ) {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family, type, 0)
+        if descriptor < 0 { throw SystemError("socket") }
+        var one: Int32 = 1
+        if address.ip.isUnix {
+            removeStaleSocket(address)
+        } else {
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4)
+            if !address.ip.isIPv4 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
+        }
+        let bound = address.withSocketAddress { bind(descriptor, $0, $1) } ?? -1
+        if bound != 0 || listen(descriptor, backlog) != 0 {
+            let error = SystemError("listen on \(address.text)")
+            close(descriptor)
+            throw error
+        }
+        if address.ip.isUnix {
+            chmod(address.path, mode)
+            return (descriptor, address)
+        }
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let named = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return (descriptor, named == 0 ? SocketAddress(ip: IPAddress(storage)) : address)
+    }
+
+    /// Takes the next waiting client.
+    public func accept() -> Accepted {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        while true {
+            let descriptor = withUnsafeMutablePointer(to: &storage) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    accept4(self.descriptor, $0, &length, flags)
+                }
+            }
+            if descriptor >= 0 { return .connection(descriptor, IPAddress(storage)) }
+            switch errno {
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE: return shed()
+            default: return .none
+            }
+        }
+    }
+
+    private func shed() -> Accepted {
+        guard reserve >= 0 else { return .none }
+        close(reserve)
+        let descriptor = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        if descriptor >= 0 { close(descriptor) }
+        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        return descriptor >= 0 ? .shed : .none
+    }
+
+    /// A socket file that nobody listens on any more is removed; a live one stays, and binding fails.
+    private static func removeStaleSocket(_ address: SocketAddress) {
+        var status = stat()
+        guard lstat(address.path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return }
+        let result = address.withSocketAddress { Glibc.connect(probe, $0, $1) } ?? 0
+        if result != 0, errno == ECONNREFUSED { unlink(address.path) }
+        close(probe)
+    }
+}

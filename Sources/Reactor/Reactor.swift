@@ -1,1 +1,0 @@
-// Reactor: filled in by its first files.
