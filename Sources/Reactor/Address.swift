@@ -177,3 +177,15 @@ public struct SocketAddress: Sendable, Equatable {
         }
     }
 }
+
+extension SocketAddress {
+    /// The address that the system's resolver returned; nil when it is no IP address.
+    public init?(_ pointer: UnsafeMutableRawPointer?, length: Int) {
+        guard let pointer, length > 0, length <= MemoryLayout<sockaddr_storage>.size else { return nil }
+        var storage = sockaddr_storage()
+        memcpy(&storage, pointer, length)
+        let ip = IPAddress(storage)
+        guard !ip.isUnix else { return nil }
+        self.init(ip: ip)
+    }
+}

@@ -1,0 +1,33 @@
+// HOT. One server of an upstream as one worker sees it: its address, its idle connections, its counters.
+public import Reactor
+
+/// One server of an upstream, owned by one worker.
+public final class Backend {
+    /// Where it is.
+    public let address: SocketAddress
+    /// The address in text, for logs.
+    public let label: [UInt8]
+    /// Share of the load relative to its siblings, 1…1000.
+    public let weight: Int
+    /// Its place on the health board, shared by all workers.
+    public let healthIndex: Int
+    /// Connections with an exchange, or on their way to one.
+    public internal(set) var active = 0
+    /// Registrations of idle connections, the newest last.
+    public internal(set) var idle: [UInt64] = []
+    /// Until when (monotonic milliseconds) it is passed over because it refused a connection.
+    public internal(set) var avoidedUntil: Int64 = 0
+    /// Whether the configuration or the name service no longer knows it: idle connections are closed when they return.
+    public var isRetired = false
+    /// Running score of the smooth weighted round robin.
+    var score = 0
+
+    /// A backend without connections.
+    public init(address: SocketAddress, weight: Int, healthIndex: Int, maximumIdle: Int) {
+        self.address = address
+        label = Array(address.text.utf8)
+        self.weight = max(1, weight)
+        self.healthIndex = healthIndex
+        idle.reserveCapacity(min(maximumIdle, 64))
+    }
+}

@@ -1,1 +1,0 @@
-// Upstreams: filled in by its first files.
