@@ -1,1 +1,0 @@
-// Telemetry: filled in by its first files.
