@@ -37,6 +37,10 @@ public struct Readiness: OptionSet, Sendable {
     public static let writable = Readiness(rawValue: EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
     /// Both directions are closed or the socket failed.
     public static let failed = Readiness(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// The socket failed.
+    public static let error = Readiness(rawValue: EPOLLERR.rawValue)
+    /// Both directions are closed.
+    public static let hangup = Readiness(rawValue: EPOLLHUP.rawValue)
     /// The other side will send nothing more.
     public static let halfClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
 }

@@ -31,3 +31,18 @@ public final class Backend {
         idle.reserveCapacity(min(maximumIdle, 64))
     }
 }
+
+extension Backend {
+    /// The idle connection that has been idle the longest.
+    public var oldestIdle: UInt64? { idle.first }
+
+    /// Takes the oldest idle connection out of the pool.
+    public func dropOldestIdle() { if !idle.isEmpty { idle.removeFirst() } }
+
+    /// Takes all idle connections out of the pool.
+    public func takeIdle() -> [UInt64] {
+        let all = idle
+        idle.removeAll()
+        return all
+    }
+}

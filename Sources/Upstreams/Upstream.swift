@@ -30,6 +30,8 @@ public final class Upstream {
     public let maximumConnections: Int
     /// Most idle connections kept to one backend.
     public let maximumIdle: Int
+    /// Milliseconds after which an idle connection is closed.
+    public let idleTimeout: Int64
 
     /// An upstream over `backends` (64 at most; more are left out).
     public init(
@@ -39,6 +41,7 @@ public final class Upstream {
         board: HealthBoard,
         maximumConnections: Int,
         maximumIdle: Int,
+        idleTimeout: Int64 = 60_000,
         firstTurn: Int = 0
     ) {
         self.name = name
@@ -47,6 +50,7 @@ public final class Upstream {
         self.board = board
         self.maximumConnections = maximumConnections
         self.maximumIdle = maximumIdle
+        self.idleTimeout = idleTimeout
         turn = firstTurn
     }
 
