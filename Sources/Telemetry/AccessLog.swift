@@ -32,6 +32,7 @@ public final class AccessLog: Sendable {
     private let metrics: Metrics
     private let reopening = Atomic<Bool>(false)
     private let done = Atomic<Bool>(false)
+    private let writer = Mutex<Threads.Running?>(nil)
     // Exception to plain Sendable: fixed at init, used only through the semaphore's own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
 
@@ -51,7 +52,8 @@ public final class AccessLog: Sendable {
         let descriptor = Self.open(path)
         // Thrown with everything initialised, so that deinit runs and frees the semaphore.
         if descriptor < 0 { throw SystemError("open \(path)") }
-        try Threads.start("access-log") { [self] in run(descriptor) }
+        let running = try Threads.start("access-log") { [self] in run(descriptor) }
+        writer.withLock { $0 = running }
     }
 
     deinit {
@@ -73,11 +75,14 @@ public final class AccessLog: Sendable {
     public func close(within milliseconds: Int = 5000) -> Bool {
         state.withLock { $0.stopping = true }
         sem_post(ready)
-        for _ in 0..<max(1, milliseconds / 5) {
-            if done.load(ordering: .acquiring) { return true }
-            usleep(5000)
+        for _ in 0..<max(1, milliseconds / 5) where !done.load(ordering: .acquiring) { usleep(5000) }
+        guard done.load(ordering: .acquiring) else { return false }
+        let ended = writer.withLock { writer in
+            defer { writer = nil }
+            return writer
         }
-        return done.load(ordering: .acquiring)
+        ended?.join()
+        return true
     }
 
     static func makeBuffer() -> OutputBuffer { OutputBuffer(capacity: AccessLane.batch + AccessLine.longest) }
