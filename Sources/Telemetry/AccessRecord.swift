@@ -64,77 +64,69 @@ public enum AccessLine {
 
     /// Appends `"id":…` up to the protocol, with a comma at its end: for keeping until the request has ended.
     public static func appendRequest(_ request: borrowing AccessRequest, to out: OutputBuffer) {
-        member("\"id\":\"", request.id, valueCap, out)
-        member("\"client\":\"", request.client, valueCap, out)
-        member("\"method\":\"", request.method, 32, out)
-        member("\"host\":\"", request.host, valueCap, out)
-        member("\"path\":\"", request.path, pathCap, out)
-        out.append("\"protocol\":\"")
-        out.append(request.version)
-        out.append("\",")
+        var line = LineCursor(out)
+        line.put("\"id\":\"")
+        line.put(request.id, cap: valueCap, out)
+        line.put("\",\"client\":\"")
+        line.put(request.client, cap: valueCap, out)
+        line.put("\",\"method\":\"")
+        line.put(request.method, cap: 32, out)
+        line.put("\",\"host\":\"")
+        line.put(request.host, cap: valueCap, out)
+        line.put("\",\"path\":\"")
+        line.put(request.path, cap: pathCap, out)
+        line.put("\",\"protocol\":\"")
+        line.put(request.version)
+        line.put("\",")
+        line.finish(out)
     }
 
     /// Appends `"route":…` to the end of the object, and the line feed.
     public static func appendResult(_ result: borrowing AccessResult, to out: OutputBuffer) {
-        if result.route.count > 0 { member("\"route\":\"", result.route, valueCap, out) }
-        out.append("\"status\":")
-        out.append(decimal: UInt64(truncatingIfNeeded: max(0, result.status)))
-        out.append(",\"bytes_in\":")
-        out.append(decimal: result.bytesIn)
-        out.append(",\"bytes_out\":")
-        out.append(decimal: result.bytesOut)
-        out.append(",\"duration_ms\":")
-        milliseconds(result.microseconds, out)
-        if result.upstreamMicroseconds >= 0 {
-            out.append(",\"upstream_ms\":")
-            milliseconds(result.upstreamMicroseconds, out)
+        var line = LineCursor(out)
+        if result.route.count > 0 {
+            line.put("\"route\":\"")
+            line.put(result.route, cap: valueCap, out)
+            line.put("\",")
         }
-        if result.upstream.count > 0 { optional(",\"upstream\":\"", result.upstream, out) }
-        if result.principal.count > 0 { optional(",\"principal\":\"", result.principal, out) }
-        if result.issuer.count > 0 { optional(",\"issuer\":\"", result.issuer, out) }
+        line.put("\"status\":")
+        line.put(UInt64(truncatingIfNeeded: max(0, result.status)))
+        line.put(",\"bytes_in\":")
+        line.put(result.bytesIn)
+        line.put(",\"bytes_out\":")
+        line.put(result.bytesOut)
+        line.put(",\"duration_ms\":")
+        line.put(milliseconds: result.microseconds)
+        if result.upstreamMicroseconds >= 0 {
+            line.put(",\"upstream_ms\":")
+            line.put(milliseconds: result.upstreamMicroseconds)
+        }
+        if result.upstream.count > 0 {
+            line.put(",\"upstream\":\"")
+            line.put(result.upstream, cap: valueCap, out)
+            line.put("\"")
+        }
+        if result.principal.count > 0 {
+            line.put(",\"principal\":\"")
+            line.put(result.principal, cap: valueCap, out)
+            line.put("\"")
+        }
+        if result.issuer.count > 0 {
+            line.put(",\"issuer\":\"")
+            line.put(result.issuer, cap: valueCap, out)
+            line.put("\"")
+        }
         if let auth = result.auth {
-            out.append(",\"auth\":\"")
-            out.append(auth.name)
-            out.append(byte: UInt8(ascii: "\""))
+            line.put(",\"auth\":\"")
+            line.put(auth.name)
+            line.put("\"")
         }
         if result.reason.utf8CodeUnitCount > 0 {
-            out.append(",\"reason\":\"")
-            out.append(result.reason)
-            out.append(byte: UInt8(ascii: "\""))
+            line.put(",\"reason\":\"")
+            line.put(result.reason)
+            line.put("\"")
         }
-        out.append("}\n")
-    }
-
-    @inline(__always)
-    private static func member(
-        _ name: StaticString,
-        _ value: UnsafeBufferPointer<UInt8>,
-        _ cap: Int,
-        _ out: OutputBuffer
-    ) {
-        out.append(name)
-        JSONText.append(value, cap: cap, to: out)
-        out.append("\",")
-    }
-
-    @inline(__always)
-    private static func optional(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>, _ out: OutputBuffer) {
-        out.append(name)
-        JSONText.append(value, cap: valueCap, to: out)
-        out.append(byte: UInt8(ascii: "\""))
-    }
-
-    /// Microseconds as milliseconds with three decimals.
-    @inline(__always)
-    private static func milliseconds(_ microseconds: Int64, _ out: OutputBuffer) {
-        let value = UInt64(max(0, microseconds))
-        let rest = value % 1000
-        out.append(decimal: value / 1000)
-        let place = out.reserve(4)
-        place[0] = UInt8(ascii: ".")
-        place[1] = 0x30 &+ UInt8(truncatingIfNeeded: rest / 100)
-        place[2] = 0x30 &+ UInt8(truncatingIfNeeded: rest / 10 % 10)
-        place[3] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
-        out.advance(4)
+        line.put("}\n")
+        line.finish(out)
     }
 }

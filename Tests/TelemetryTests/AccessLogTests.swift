@@ -32,6 +32,27 @@ struct JSONTextTests {
         }
     }
 
+    @Test("a byte that needs escaping is found in every place of every length", arguments: 1...40)
+    func everyPlace(length: Int) {
+        let plain = [UInt8](repeating: UInt8(ascii: "~"), count: length)
+        let place = UnsafeMutablePointer<UInt8>.allocate(capacity: 64)
+        defer { place.deallocate() }
+        for index in 0..<length {
+            for (byte, isPlain) in [
+                (0x00, false), (0x1f, false), (0x20, true), (0x21, true), (0x22, false), (0x23, true), (0x5b, true),
+                (0x5c, false), (0x5d, true), (0x7e, true), (0x7f, false), (0x80, false), (0xa2, false), (0xff, false),
+            ] as [(UInt8, Bool)] {
+                var bytes = plain
+                bytes[index] = byte
+                let found = bytes.withUnsafeBufferPointer { text in
+                    text.baseAddress.map { JSONText.copyPlain($0, length, to: place) }
+                }
+                #expect(found == isPlain)
+                if isPlain { #expect(Array(UnsafeBufferPointer(start: place, count: length)) == bytes) }
+            }
+        }
+    }
+
     @Test("UTF-8 is kept, invalid or overlong UTF-8 is replaced")
     func utf8() {
         #expect(escaped(Array("Zoë 東京 🎉".utf8)) == "Zoë 東京 🎉")
