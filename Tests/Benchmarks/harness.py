@@ -181,7 +181,7 @@ class Portcullis:
         while time.time() < end and self.process.poll() is None:
             with open(self.log, errors="replace") as f:
                 for line in f:
-                    if "listening" in line and re.search(rf'name"?[=:] ?"?{name}\b', line):
+                    if "listening" in line and re.search(rf'listener"?[=:] ?"?{name}\b', line):
                         return int(re.search(r"127\.0\.0\.1:(\d+)", line)[1])
             time.sleep(0.02)
         with open(self.log, errors="replace") as f:
