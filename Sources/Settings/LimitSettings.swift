@@ -1,0 +1,116 @@
+// COLD. Sizes, counts, deadlines and protocol choices of the client side.
+
+/// Sizes and counts; each has a metric and an answer.
+public struct LimitSettings: SettingsSection {
+    /// Longest request line (414).
+    public var requestLine = ByteCount.kibibytes(8)
+    /// Longest head in all (431).
+    public var headers = ByteCount.kibibytes(32)
+    /// Longest single field, name and value (431); `Authorization` may be as long as `token` and its scheme.
+    public var header = ByteCount.kibibytes(8)
+    /// Most fields (431).
+    public var fields = 100
+    /// Longest token (401).
+    public var token = ByteCount.kibibytes(16)
+    /// Longest request body (413), for routes without their own; streamed, never buffered.
+    public var body = ByteCount.mebibytes(10)
+    /// Longest extension of one chunk (400).
+    public var chunkExtension = ByteCount(256)
+    /// Longest trailer section (431).
+    public var trailers = ByteCount.kibibytes(8)
+    /// Longest response head accepted from an upstream (502).
+    public var responseHeaders = ByteCount.kibibytes(64)
+    /// Bytes that wait in one direction of one connection before the other side is no longer read.
+    public var buffer = ByteCount.kibibytes(64)
+    /// Most client connections over all workers; more are closed at once.
+    public var connections = 20_000
+    /// Requests after which a connection is closed.
+    public var requestsPerConnection = 1000
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// Deadlines of the client side; `.zero` (`off` in the file) means none where that is allowed.
+public struct TimeoutSettings: SettingsSection {
+    /// From a request's first byte to the end of its head (408).
+    public var headers = Duration.seconds(10)
+    /// How long a body may arrive slower than `bodyRate` (408).
+    public var bodyProgress = Duration.seconds(10)
+    /// Bytes per second that a request body must make after `bodyProgress`.
+    public var bodyRate = ByteCount.kibibytes(1)
+    /// A whole exchange (504, or the connection is closed); off: none.
+    public var request = Duration.seconds(300)
+    /// A connection without a request.
+    public var idle = Duration.seconds(75)
+    /// A response or tunnel that has begun, without a byte in either direction; off: none.
+    public var streamIdle = Duration.seconds(300)
+    /// A client that does not read what waits for it.
+    public var write = Duration.seconds(30)
+    /// How long a refused client may go on sending before its connection is cut.
+    public var linger = Duration.seconds(2)
+    /// A turn of an event loop that takes longer is reported.
+    public var loopStall = Duration.seconds(1)
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// Choices of protocol and headers.
+public struct HTTPSettings: SettingsSection {
+    /// What happens to fields whose name has other characters than letters, digits and `-`.
+    public enum UnusualNames: String, Sendable, CaseIterable {
+        /// They are not forwarded, and counted.
+        case drop
+        /// The request gets 400.
+        case reject
+        /// They are forwarded (names that fold to a protected one are still dropped).
+        case allow
+    }
+    /// What services are told about the client's connection.
+    public enum ForwardedHeaders: String, Sendable, CaseIterable {
+        /// `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`.
+        case xForwarded = "x_forwarded"
+        /// `Forwarded` (RFC 7239).
+        case forwarded
+        /// Both.
+        case both
+        /// Nothing.
+        case off
+    }
+    /// What happens to the `Server` field of responses.
+    public enum ServerField: Sendable, Hashable {
+        /// The upstream's is passed on.
+        case pass
+        /// Removed.
+        case remove
+        /// This text instead.
+        case replace(String)
+    }
+
+    /// Fields with unusual names.
+    public var unusualNames = UnusualNames.drop
+    /// Which forwarding fields are sent to services.
+    public var forwarded = ForwardedHeaders.xForwarded
+    /// Pseudonym in `Via`, both directions; empty: no `Via`.
+    public var via = "portcullis"
+    /// `Server` in responses.
+    public var server = ServerField.pass
+    /// Field that carries the request's id; kept only from trusted proxies.
+    public var requestIDHeader: HeaderName = "X-Request-Id"
+    /// Whether `traceparent` is begun when the client sent none; it is passed on in any case.
+    public var beginsTrace = true
+    /// Protocols of `Upgrade` that may be tunnelled; `*` means all.
+    ///
+    /// `h2c` never is.
+    public var upgrades = ["*"]
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}

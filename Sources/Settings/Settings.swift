@@ -1,1 +1,0 @@
-// Settings: filled in by its first files.

@@ -1,0 +1,102 @@
+// COLD. Named sets of servers: addresses, balancing, pools, deadlines, health.
+
+/// How a server is chosen.
+public enum BalanceSettings: String, Sendable, CaseIterable {
+    /// Smooth weighted round robin.
+    case roundRobin = "round_robin"
+    /// Fewest active requests relative to weight.
+    case leastConnections = "least_connections"
+}
+
+/// One server of an upstream.
+public struct ServerSettings: SettingsSection {
+    /// IPv4, IPv6, a name that is looked up again and again, or a unix socket.
+    public var address = Endpoint.loopback(9000)
+    /// Its share, 1…1000.
+    public var weight = 1
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// Connections kept to the servers of an upstream, by each worker.
+public struct PoolSettings: SettingsSection {
+    /// Most connections to one server.
+    public var maxConnections = 1024
+    /// Most idle connections kept to one server.
+    public var maxIdle = 256
+    /// How long an idle connection is kept; less than the server keeps it.
+    public var idleTimeout = Duration.seconds(60)
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// A status code, or a range of them (`200-299`).
+public struct StatusRange: Sendable, Hashable {
+    /// First and last, 100…599.
+    public var range: ClosedRange<Int>
+
+    /// A range.
+    public init(_ range: ClosedRange<Int>) { self.range = range }
+    /// Whether the status is one of these.
+    public func contains(_ status: Int) -> Bool { range.contains(status) }
+}
+
+/// Asking the servers whether they are well.
+public struct HealthSettings: SettingsSection {
+    /// What is requested, with a query if need be.
+    public var path = "/healthz"
+    /// `Host` of the request; nil: the server's address.
+    public var host: String?
+    /// Time between two checks.
+    public var interval = Duration.seconds(5)
+    /// How long an answer may take.
+    public var timeout = Duration.seconds(2)
+    /// Good answers in a row that bring a server back.
+    public var healthy = 2
+    /// Bad answers in a row that take it out.
+    public var unhealthy = 3
+    /// Good answers.
+    public var statuses = [StatusRange(200...299)]
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// A named set of servers.
+public struct UpstreamSettings: SettingsSection {
+    /// Its name in this file.
+    public var name = ""
+    /// Its servers, 1…64.
+    public var servers: [ServerSettings] = []
+    /// How a server is chosen.
+    public var balance = BalanceSettings.roundRobin
+    /// To open a connection (502, another server is tried first).
+    public var connectTimeout = Duration.seconds(3)
+    /// From the end of the request to the response's first byte (504); off: none.
+    public var firstByteTimeout = Duration.seconds(30)
+    /// A response that stops in the middle; off: none.
+    public var idleTimeout = Duration.seconds(300)
+    /// Kept connections.
+    public var pool = PoolSettings()
+    /// How long the addresses of a name are used before they are looked up again.
+    public var resolveTTL = Duration.seconds(30)
+    /// Most further attempts when a connection cannot be opened, or a kept one turns out stale before any answer.
+    public var retries = 2
+    /// How long a server is passed over after it refused a connection.
+    public var refusedPause = Duration.milliseconds(500)
+    /// Active checks; nil: none.
+    public var health: HealthSettings?
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
