@@ -1,1 +1,0 @@
-// JOSE: filled in by its first files.
