@@ -77,7 +77,7 @@ public enum Gauge: Int, CaseIterable, Sendable {
 
 /// A limit of the configuration that a request or connection ran into.
 public enum LimitKind: Int, CaseIterable, Sendable {
-    case requestLine, headers, header, fields, authorization, cookies, body, trailers
+    case requestLine, headers, header, fields, authorization, token, cookies, body, chunkExtension, trailers
     case connections, connectionsPerClient, requestsPerConnection, descriptors
     case upstreamConnections, upstreamQueue, responseHeaders
 
@@ -89,8 +89,10 @@ public enum LimitKind: Int, CaseIterable, Sendable {
         case .header: "header"
         case .fields: "fields"
         case .authorization: "authorization"
+        case .token: "token"
         case .cookies: "cookies"
         case .body: "body"
+        case .chunkExtension: "chunk_extension"
         case .trailers: "trailers"
         case .connections: "connections"
         case .connectionsPerClient: "connections_per_client"
