@@ -1,1 +1,0 @@
-// HTTP: filled in by its first files.

@@ -1,0 +1,75 @@
+// HOT. The `Connection` field: its options, and the fields they name.
+import Bytes
+
+/// What the `Connection` fields of a message say (RFC 9110 §7.6.1).
+struct ConnectionOptions {
+    var close = false
+    var keepAlive = false
+    var upgrade = false
+
+    /// Reads all `Connection` fields and marks the fields they name.
+    mutating func read(_ input: Span<UInt8>, _ fields: FieldTable, limits: HeadLimits) -> ProtocolError? {
+        var index = fields.first(.connection)
+        var left = limits.connectionOptions
+        while index >= 0 {
+            let value = fields[index].value
+            var i = value.start
+            while i < value.end {
+                if isBlank(input[i]) || input[i] == 0x2c {
+                    i &+= 1
+                    continue
+                }
+                let start = i
+                while i < value.end, ByteScan.isToken(input[i]) { i &+= 1 }
+                let end = i
+                while i < value.end, isBlank(input[i]) { i &+= 1 }
+                guard end > start, i == value.end || input[i] == 0x2c, left > 0 else { return .connectionMalformed }
+                left &-= 1
+                if let error = option(input, start, end, fields) { return error }
+            }
+            index = fields.next(.connection, after: index)
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private mutating func option(
+        _ input: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        _ fields: FieldTable
+    ) -> ProtocolError? {
+        switch end &- start {
+        case 5 where ByteScan.equalFolded(input, start, end, "close"):
+            close = true
+            return nil
+        case 10 where ByteScan.equalFolded(input, start, end, "keep-alive"):
+            keepAlive = true
+        case 7 where ByteScan.equalFolded(input, start, end, "upgrade"):
+            upgrade = true
+            return nil
+        default:
+            break
+        }
+        return mark(input, start, end, fields)
+    }
+
+    /// Marks every field that has this name as belonging to the connection.
+    private func mark(_ input: Span<UInt8>, _ start: Int, _ end: Int, _ fields: FieldTable) -> ProtocolError? {
+        if ByteScan.endOfUsualName(input, start) >= end, HopByHop.isEssential(fields.names.id(input, start, end)) {
+            return .connectionNamesEssential
+        }
+        for i in 0..<fields.count {
+            let field = fields[i]
+            guard field.name.count == end &- start,
+                ByteScan.equalFolded(input, start, field.name.start, count: end &- start)
+            else { continue }
+            fields[i].connectionNamed = true
+            fields[i].isDropped = true
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+}
