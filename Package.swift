@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "JOSE", dependencies: ["Bytes", "COpenSSL"], swiftSettings: guarded),
         .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: hot),
         .target(name: "Identity", dependencies: ["Settings", "Bytes", "HTTP", "JOSE"], swiftSettings: guarded),
-        .target(name: "Policy", dependencies: ["Settings", "Bytes", "HTTP", "Identity"], swiftSettings: guarded),
+        .target(name: "Policy", dependencies: ["Settings", "Bytes", "HTTP", "JOSE", "Identity"], swiftSettings: guarded),
         .target(name: "Upstreams", dependencies: ["Settings", "Bytes", "HTTP", "Reactor", "CLinux"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["Settings", "Bytes", "Reactor", "CLinux"], swiftSettings: hot),
         .target(
