@@ -80,6 +80,11 @@ let package = Package(
         ),
         .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams", "Settings", "Reactor", "Bytes"], swiftSettings: cold),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Settings"], swiftSettings: cold),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "Settings"],
+            exclude: ["Cases"],
+            swiftSettings: cold
+        ),
     ]
 )

@@ -1,13 +1,5 @@
 // COLD. The whole configuration file as values, with the defaults as initial values.
 
-/// A section of the configuration file: plain values with a default each.
-public protocol SettingsSection: Sendable, Equatable {
-    /// All defaults.
-    init()
-    /// Where its keys were written.
-    var marks: Marks { get set }
-}
-
 /// How many worker threads to run.
 public enum WorkerCount: Sendable, Hashable {
     /// As many as cores are available to the process, its cgroup's quota included.

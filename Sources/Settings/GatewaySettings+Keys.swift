@@ -1,0 +1,37 @@
+// COLD. The top of the file.
+
+extension GatewaySettings {
+    /// Everything, in the order of the reference.
+    public static let keys: [Key<GatewaySettings>] = [
+        Key("workers", \.workers, doc: "Worker threads; auto: one for each core that the process may use."),
+        Key("offload_threads", \.offloadThreads, in: 1...64, doc: "Threads for what blocks: files and name look-ups."),
+        Key("drain", \.drain, in: .zero ... .hours(1), doc: "How long a stop waits for exchanges that have begun."),
+        Key("listeners", \.listeners, count: 1...64, doc: "Where clients connect."),
+        Key(
+            "trusted_proxies",
+            \.trustedProxies,
+            count: 0...1024,
+            example: "[10.0.0.0/8]",
+            doc: "Peers whose X-Forwarded-*, Forwarded and request id are believed; empty: nobody's."
+        ),
+        Key("limits", \.limits, doc: "Sizes and counts; each has a metric and an answer."),
+        Key("timeouts", \.timeouts, doc: "Deadlines of the client side."),
+        Key("http", \.http, doc: "Choices of protocol and headers."),
+        Key("token_cache", \.tokenCache, doc: "The cache of verified tokens, one for each worker."),
+        Key("issuers", \.issuers, count: 0...64, doc: "Who may sign tokens, and what a token must say."),
+        Key("identity", \.identity, doc: "What services are told about the caller."),
+        Key("assertion", \.assertion, doc: "The signed assertion for services, for routes that ask for it."),
+        Key("upstreams", \.upstreams, count: 0...1024, doc: "Named sets of servers."),
+        Key(
+            "groups",
+            \.groups,
+            count: 0...1024,
+            doc:
+                "Routes with common bounds and a common rule: a route must satisfy the rules of its groups and its own."
+        ),
+        Key("routes", \.routes, count: 0...10_000, doc: "Which requests go where, and what is asked of the caller."),
+        Key("access_log", \.accessLog, doc: "The JSON access log, one line for each request."),
+        Key("log", \.log, doc: "The process log on standard error."),
+        Key("ops", \.ops, doc: "The operators' listener: /livez, /readyz, /startupz, /metrics."),
+    ]
+}

@@ -1,0 +1,186 @@
+// COLD. The keys of limits, timeouts and http.
+
+extension LimitSettings {
+    /// Sizes and counts.
+    public static let keys: [Key<LimitSettings>] = [
+        Key("request_line", \.requestLine, in: .kibibytes(1) ... .kibibytes(64), doc: "Longest request line (414)."),
+        Key("headers", \.headers, in: .kibibytes(1) ... .kibibytes(256), doc: "Longest head in all (431)."),
+        Key(
+            "header",
+            \.header,
+            in: 256 ... .kibibytes(64),
+            doc: "Longest single field, name and value (431); Authorization may be as long as token and its scheme."
+        ),
+        Key("fields", \.fields, in: 8...1000, doc: "Most header fields (431)."),
+        Key("token", \.token, in: 256 ... .kibibytes(64), doc: "Longest token (401)."),
+        Key(
+            "body",
+            \.body,
+            in: 0 ... .unlimited,
+            doc:
+                "Longest request body (413), for routes without their own body_limit. Bodies are streamed, never buffered."
+        ),
+        Key("chunk_extension", \.chunkExtension, in: 0 ... .kibibytes(4), doc: "Longest extension of one chunk (400)."),
+        Key("trailers", \.trailers, in: 0 ... .kibibytes(64), doc: "Longest trailer section (431)."),
+        Key(
+            "response_headers",
+            \.responseHeaders,
+            in: .kibibytes(1) ... .kibibytes(256),
+            doc: "Longest response head accepted from an upstream (502)."
+        ),
+        Key(
+            "buffer",
+            \.buffer,
+            in: .kibibytes(4) ... .mebibytes(4),
+            doc: "Bytes that wait in one direction of one connection before the other side is no longer read."
+        ),
+        Key(
+            "connections",
+            \.connections,
+            in: 1...1_000_000,
+            doc: "Most client connections over all workers; more are closed at once."
+        ),
+        Key(
+            "requests_per_connection",
+            \.requestsPerConnection,
+            in: 1...1_000_000_000,
+            doc: "Requests after which a connection is closed."
+        ),
+    ]
+
+    /// A single field fits into the head.
+    public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        if header > headers {
+            decoding.report(
+                "limits.header: \(header.settingText?.flow ?? "") is more than headers (\(headers.settingText?.flow ?? ""))",
+                at: marks["header"]
+            )
+        }
+    }
+}
+
+extension TimeoutSettings {
+    /// Deadlines.
+    public static let keys: [Key<TimeoutSettings>] = [
+        Key(
+            "headers",
+            \.headers,
+            in: .milliseconds(100) ... .minutes(10),
+            doc: "From a request's first byte to the end of its head (408)."
+        ),
+        Key(
+            "body_progress",
+            \.bodyProgress,
+            in: .milliseconds(100) ... .minutes(10),
+            doc: "How long a body may arrive slower than body_rate (408)."
+        ),
+        Key(
+            "body_rate",
+            \.bodyRate,
+            in: 0 ... .gibibytes(1),
+            doc: "Bytes per second that a request body must make after body_progress."
+        ),
+        Key(
+            "request",
+            \.request,
+            in: .zero ... .hours(24),
+            doc: "A whole exchange (504, or the connection is closed); off: none."
+        ),
+        Key("idle", \.idle, in: .milliseconds(100) ... .hours(24), doc: "A connection without a request."),
+        Key(
+            "stream_idle",
+            \.streamIdle,
+            in: .zero ... .hours(24),
+            doc: "A response or tunnel that has begun, without a byte in either direction; off: none."
+        ),
+        Key(
+            "write",
+            \.write,
+            in: .milliseconds(100) ... .minutes(10),
+            doc: "A client that does not read what waits for it."
+        ),
+        Key(
+            "linger",
+            \.linger,
+            in: .milliseconds(10) ... .seconds(30),
+            doc: "How long a refused client may go on sending before its connection is cut."
+        ),
+        Key(
+            "loop_stall",
+            \.loopStall,
+            in: .milliseconds(10) ... .minutes(1),
+            doc: "A turn of an event loop that takes longer is reported."
+        ),
+    ]
+}
+
+extension HTTPSettings.UnusualNames: SettingChoice {}
+extension HTTPSettings.ForwardedHeaders: SettingChoice {}
+
+extension HTTPSettings.ServerField: SettingValue {
+    /// `pass`, `remove`, or the text to send.
+    public static func decode(_ node: SettingNode, _ decoding: Decoding) -> HTTPSettings.ServerField? {
+        guard let text = String.decode(node, decoding) else { return nil }
+        switch text {
+        case "pass": return .pass
+        case "remove": return .remove
+        default:
+            let constraint = Constraint<String>.fieldValue
+            if !text.isEmpty, constraint.test(text) { return .replace(text) }
+            decoding.mismatch(node, expected: "pass, remove or the text to send")
+            return nil
+        }
+    }
+    /// The word or the text.
+    public var settingText: SettingText? {
+        switch self {
+        case .pass: .scalar("pass")
+        case .remove: .scalar("remove")
+        case .replace(let text): .string(text)
+        }
+    }
+    /// Text.
+    public static var shape: SettingShape { .string(pattern: nil) }
+}
+
+extension HTTPSettings {
+    /// Choices of protocol and headers.
+    public static let keys: [Key<HTTPSettings>] = [
+        Key(
+            "unusual_names",
+            \.unusualNames,
+            doc:
+                "Header names with other characters than letters, digits and \"-\": drop them, reject the request (400), or allow."
+        ),
+        Key(
+            "forwarded",
+            \.forwarded,
+            doc:
+                "What services are told about the client's connection: X-Forwarded-*, Forwarded (RFC 7239), both or off."
+        ),
+        Key("via", \.via, must: .pseudonym, doc: "Pseudonym in Via, in both directions; \"\": no Via."),
+        Key(
+            "server",
+            \.server,
+            doc: "Server field of responses: pass on the service's, remove it, or send this text instead."
+        ),
+        Key(
+            "request_id_header",
+            \.requestIDHeader,
+            must: .ownable,
+            doc: "Field that carries the request's id; the client's is kept only from trusted proxies."
+        ),
+        Key(
+            "begin_trace",
+            \.beginsTrace,
+            doc: "Begin a traceparent when the client sent none; one that is there is always passed on."
+        ),
+        Key(
+            "upgrades",
+            \.upgrades,
+            count: 0...16,
+            each: .token,
+            doc: "Protocols of Upgrade that may be tunnelled; \"*\": all. h2c never is."
+        ),
+    ]
+}

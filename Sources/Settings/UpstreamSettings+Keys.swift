@@ -1,0 +1,160 @@
+// COLD. The keys of upstreams, their servers, pools and health checks.
+
+extension BalanceSettings: SettingChoice {}
+
+extension ServerSettings {
+    /// One server.
+    public static let keys: [Key<ServerSettings>] = [
+        Key(
+            "address",
+            \.address,
+            required: true,
+            must: .reachable,
+            doc: "host:port (looked up again and again), IPv4:port, [IPv6]:port or unix:/path."
+        ),
+        Key("weight", \.weight, in: 1...1000, doc: "Its share."),
+    ]
+    /// An address.
+    public static var shorthandShape: SettingShape? { Endpoint.shape }
+    /// An address alone.
+    public static func decodeShorthand(_ node: SettingNode, _ decoding: Decoding) -> ServerSettings? {
+        guard case .scalar = node.content else { return nil }
+        var server = ServerSettings()
+        guard let address = Endpoint.decode(node, decoding) else { return server }
+        let constraint = Constraint<Endpoint>.reachable
+        if !constraint.test(address) { decoding.mismatch(node, expected: constraint.expected) }
+        server.address = address
+        return server
+    }
+}
+
+extension PoolSettings {
+    /// Kept connections.
+    public static let keys: [Key<PoolSettings>] = [
+        Key(
+            "max_connections",
+            \.maxConnections,
+            in: 1...65_535,
+            doc: "Most connections to one server, for each worker."
+        ),
+        Key("max_idle", \.maxIdle, in: 0...65_535, doc: "Most idle connections kept to one server, for each worker."),
+        Key(
+            "idle_timeout",
+            \.idleTimeout,
+            in: .milliseconds(100) ... .hours(1),
+            doc: "How long an idle connection is kept; choose less than the server keeps it."
+        ),
+    ]
+
+    /// Kept are at most as many as there may be.
+    public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        guard maxIdle > maxConnections else { return }
+        if marks.isWritten("max_idle") {
+            decoding.report(
+                "\(decoding.currentPath).max_idle: \(maxIdle) is more than max_connections (\(maxConnections))",
+                at: marks["max_idle"]
+            )
+        }
+        maxIdle = maxConnections
+    }
+}
+
+extension HealthSettings {
+    /// Active checks.
+    public static let keys: [Key<HealthSettings>] = [
+        Key("path", \.path, must: .requestTarget, doc: "What is requested, with a query if need be."),
+        Key(
+            "host",
+            \.host,
+            example: "api.example.com",
+            must: .optionalAuthority,
+            doc: "Host of the request; unset: the server's address."
+        ),
+        Key("interval", \.interval, in: .milliseconds(100) ... .hours(1), doc: "Time between two checks."),
+        Key("timeout", \.timeout, in: .milliseconds(10) ... .minutes(1), doc: "How long an answer may take."),
+        Key("healthy", \.healthy, in: 1...100, doc: "Good answers in a row that bring a server back."),
+        Key("unhealthy", \.unhealthy, in: 1...100, doc: "Bad answers in a row that take it out."),
+        Key("status", \.statuses, count: 1...16, doc: "Good answers: statuses or ranges."),
+    ]
+}
+
+extension Constraint<String?> {
+    static let optionalAuthority = Constraint(expected: Constraint<String>.authority.expected) {
+        $0.map(Constraint<String>.authority.test) ?? true
+    }
+}
+
+extension UpstreamSettings {
+    /// A named set of servers.
+    public static let keys: [Key<UpstreamSettings>] = [
+        Key(
+            "name",
+            \.name,
+            required: true,
+            example: "api",
+            must: .name,
+            doc: "Its name in this file, in logs and metrics."
+        ),
+        Key(
+            "servers",
+            \.servers,
+            count: 1...64,
+            required: true,
+            example: "[\"127.0.0.1:9000\"]",
+            doc: "Its servers; an address alone is enough."
+        ),
+        Key("balance", \.balance, doc: "How a server is chosen."),
+        Key(
+            "connect_timeout",
+            \.connectTimeout,
+            in: .milliseconds(10) ... .minutes(1),
+            doc: "To open a connection (502; another server is tried first)."
+        ),
+        Key(
+            "first_byte_timeout",
+            \.firstByteTimeout,
+            in: .zero ... .hours(1),
+            doc: "From the end of the request to the response's first byte (504); off: none."
+        ),
+        Key(
+            "idle_timeout",
+            \.idleTimeout,
+            in: .zero ... .hours(24),
+            doc: "A response that stops in the middle; off: none."
+        ),
+        Key("pool", \.pool, doc: "Kept connections."),
+        Key(
+            "resolve_ttl",
+            \.resolveTTL,
+            in: .seconds(1) ... .hours(24),
+            doc: "How long the addresses of a name are used before they are looked up again."
+        ),
+        Key(
+            "retries",
+            \.retries,
+            in: 0...10,
+            doc:
+                "Most further attempts when a connection cannot be opened, or a kept one turns out stale before any answer."
+        ),
+        Key(
+            "refused_pause",
+            \.refusedPause,
+            in: .zero ... .minutes(1),
+            doc: "How long a server is passed over after it refused a connection."
+        ),
+        Key("health", \.health, example: "{ path: /healthz }", doc: "Active checks; unset: none."),
+    ]
+
+    /// No server twice.
+    public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        var seen: Set<Endpoint> = []
+        for (index, server) in servers.enumerated() where server.marks.isWritten("address") || servers.count > 1 {
+            if !seen.insert(server.address).inserted, !decoding.hasError(at: server.marks.section) {
+                decoding.report(
+                    "\(decoding.currentPath).servers[\(index)]: \(server.address.text) is there twice; use weight for a larger share",
+                    at: server.marks["address"]
+                )
+            }
+        }
+    }
+}
