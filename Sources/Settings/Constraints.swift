@@ -28,12 +28,11 @@ extension Constraint<String> {
         (1...256).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
     }
 
-    /// RFC 9110 §5.6.2.
-    static let token = Constraint(
-        expected: "a token such as GET",
-        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$",
-        test: isToken
-    )
+    /// A protocol that `Upgrade` names.
+    static let protocolName = Constraint(
+        expected: "a protocol such as websocket, or \"*\"",
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z/-]{1,64}$"
+    ) { $0.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).allSatisfy { isToken(String($0)) } }
 
     /// A method: case counts, so lower case is a mistake.
     static let method = Constraint(

@@ -41,6 +41,7 @@ extension IdentitySettings {
             \.protectedHeaders,
             count: 0...64,
             each: .ownable,
+            example: "[X-Tenant]",
             doc: "More fields that clients must not send; removed like the ones above."
         ),
     ]

@@ -179,7 +179,7 @@ extension HTTPSettings {
             "upgrades",
             \.upgrades,
             count: 0...16,
-            each: .token,
+            each: .protocolName,
             doc: "Protocols of Upgrade that may be tunnelled; \"*\": all. h2c never is."
         ),
     ]
