@@ -89,3 +89,69 @@ func canonical(_ target: String, encodedSlashes: Bool = false, capacity: Int = 8
     let query = canonical.hasQuery ? "?" + text(bytes, canonical.query) : ""
     return .success(String(decoding: canonical.path, as: UTF8.self) + query)
 }
+
+/// A small but complete request whose head holds these lines.
+func request(_ lines: String..., method: String = "GET", version: String = "1.1", host: Bool = true) -> String {
+    let all = ["\(method) / HTTP/\(version)"] + (host ? ["Host: a"] : []) + lines
+    return all.joined(separator: "\r\n") + "\r\n\r\n"
+}
+
+/// A small but complete response whose head holds these lines.
+func response(_ lines: String..., status: Int = 200, version: String = "1.1") -> String {
+    (["HTTP/\(version) \(status) X"] + lines).joined(separator: "\r\n") + "\r\n\r\n"
+}
+
+/// What a chunked body decodes to, what follows its last chunk's line, and the error.
+struct DecodedChunks: Equatable {
+    var data = ""
+    var rest: String?
+    var error: ProtocolError?
+
+    /// Decodes `text` given in pieces of at most `piece` bytes.
+    init(_ text: String, piece: Int = .max) {
+        let bytes = latin1(text)
+        var decoder = ChunkedDecoder()
+        var start = 0
+        while start < bytes.count {
+            let end = piece < bytes.count - start ? start + piece : bytes.count
+            let part = Array(bytes[start..<end])
+            var offset = 0
+            steps: while true {
+                switch decoder.next(part.span, at: &offset) {
+                case .data(let slice): data += HTTPTests.text(part, slice)
+                case .needMore: break steps
+                case .refuse(let error):
+                    self.error = error
+                    return
+                case .trailers:
+                    rest = String(decoding: bytes[(start + offset)...], as: UTF8.self)
+                    return
+                }
+            }
+            start = end
+        }
+    }
+}
+
+/// A parsed trailer section.
+struct ParsedTrailers {
+    let bytes: [UInt8]
+    let fields = FieldTable(capacity: 10)
+    let outcome: ParseOutcome
+    let end: Int
+
+    init(_ text: String, from start: Int = 0, limits: HeadLimits = HeadLimits()) {
+        let bytes = latin1(text)
+        self.bytes = bytes
+        (outcome, end) = TrailerParser.parse(bytes.span, from: start, into: fields, limits: limits)
+    }
+
+    var kept: [String] { lines(bytes, fields) { !$0.isDropped } }
+}
+
+extension CanonicalTarget {
+    /// Canonicalises all of the bytes.
+    func read(_ bytes: [UInt8]) -> ProtocolError? {
+        canonicalize(bytes.span, target: Slice(0, bytes.count))
+    }
+}

@@ -1,6 +1,8 @@
 // HOT. Finding the end of a name, a value or a target, sixteen bytes at a time.
 
-/// The character classes of RFC 9110 §5.6.2 and the scans over them. Every load is bounds-checked.
+/// The character classes of RFC 9110 §5.6.2 and the scans over them.
+///
+/// Every load is bounds-checked.
 enum ByteScan {
     /// A token byte (RFC 9110 §5.6.2).
     @inline(__always)

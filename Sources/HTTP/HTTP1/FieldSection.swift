@@ -16,19 +16,17 @@ enum FieldSection {
         let count = input.count
         let names = fields.names
         let fieldLimit = limits.field
+        let bounds = Bounds(headEnd: headStart &+ most, limits: limits)
         let fieldCount = min(limits.fields, fields.capacity)
         var i = start
         while true {
-            guard i < count else { return more(i &- headStart, most) }
+            guard i < count else { return bounds.more(count) }
             let lead = input[i]
             if lead <= 0x20 {
-                guard lead == 0x0d else {
-                    if lead == 0x0a { return .refuse(.bareLineFeed) }
-                    return .refuse(lead == 0x20 || lead == 0x09 ? .lineFolding : .fieldNameMalformed)
-                }
-                guard i &+ 1 < count else { return more(i &+ 1 &- headStart, most) }
-                guard input[i &+ 1] == 0x0a else { return .refuse(.bareCarriageReturn) }
-                guard i &+ 2 &- headStart <= most else { return .refuse(.headTooLarge) }
+                guard lead == 0x0d else { return bounds.refuse(badLead(lead), at: i, line: i) }
+                guard i &+ 1 < count else { return bounds.more(count) }
+                guard input[i &+ 1] == 0x0a else { return bounds.refuse(.bareCarriageReturn, at: i &+ 1, line: i) }
+                guard i &+ 2 <= bounds.headEnd else { return .refuse(.headTooLarge) }
                 fields.end = i
                 return .complete(i &+ 2)
             }
@@ -40,9 +38,9 @@ enum FieldSection {
                 i = ByteScan.endOfToken(input, i)
                 unusual = true
             }
-            guard i < count else { return unfinished(input, nameStart, .other, headStart, most, limits) }
-            guard input[i] == 0x3a else { return .refuse(badName(input[i])) }
-            guard i > nameStart else { return .refuse(.fieldNameEmpty) }
+            guard i < count else { return bounds.more(count, line: nameStart) }
+            guard input[i] == 0x3a else { return bounds.refuse(badName(input[i]), at: i, line: nameStart) }
+            guard i > nameStart else { return bounds.refuse(.fieldNameEmpty, at: i, line: nameStart) }
             let nameEnd = i
             let id = unusual ? .other : names.id(input, nameStart, nameEnd)
 
@@ -50,18 +48,18 @@ enum FieldSection {
             while i < count, input[i] == 0x20 || input[i] == 0x09 { i &+= 1 }
             let valueStart = i
             i = ByteScan.endOfValue(input, i)
-            guard i &+ 1 < count else {
-                if i < count, input[i] != 0x0d { return .refuse(badValue(input[i])) }
-                return unfinished(input, nameStart, id, headStart, most, limits)
+            guard i &+ 1 < count, input[i] == 0x0d, input[i &+ 1] == 0x0a else {
+                return unfinished(input, i, nameStart, id, bounds)
             }
-            guard input[i] == 0x0d else { return .refuse(badValue(input[i])) }
-            guard input[i &+ 1] == 0x0a else { return .refuse(.bareCarriageReturn) }
             var valueEnd = i
             while valueEnd > valueStart, input[valueEnd &- 1] == 0x20 || input[valueEnd &- 1] == 0x09 {
                 valueEnd &-= 1
             }
-            if i &- nameStart > fieldLimit, i &- nameStart > limit(of: id, limits) { return .refuse(.fieldTooLarge) }
-            guard i &+ 2 &- headStart <= most else { return .refuse(.headTooLarge) }
+            if i &- nameStart > fieldLimit || i &+ 2 > bounds.headEnd,
+                let error = bounds.passed(i &+ 1, line: nameStart, id)
+            {
+                return .refuse(error)
+            }
             guard fields.count < fieldCount else { return .refuse(.tooManyFields) }
 
             var field = Field(name: Slice(nameStart, nameEnd), value: Slice(valueStart, valueEnd), id: id)
@@ -76,29 +74,29 @@ enum FieldSection {
         }
     }
 
-    @inline(__always)
-    private static func limit(of id: FieldID, _ limits: HeadLimits) -> Int {
-        id == .authorization ? max(limits.authorizationField, limits.field) : limits.field
-    }
-
-    /// The answer when the input ends after `size` valid bytes.
-    private static func more(_ size: Int, _ most: Int) -> SectionOutcome {
-        size >= most ? .refuse(.headTooLarge) : .needMore
-    }
-
-    /// The answer when the input ends inside a field line.
+    /// The answer when the line's value is not followed by CRLF: its end is not here yet, or a byte is wrong.
     private static func unfinished(
         _ input: Span<UInt8>,
-        _ start: Int,
+        _ end: Int,
+        _ line: Int,
         _ id: FieldID,
-        _ headStart: Int,
-        _ most: Int,
-        _ limits: HeadLimits
+        _ bounds: Bounds
     ) -> SectionOutcome {
-        let size = input.count &- start
-        // The last byte may be the line's CR, which is not counted.
-        if size > limit(of: id, limits) &+ 1 { return .refuse(.fieldTooLarge) }
-        return more(input.count &- headStart, most)
+        guard end < input.count else { return bounds.more(end, line: line, id) }
+        let byte = input[end]
+        guard byte == 0x0d else {
+            return bounds.refuse(byte == 0x0a ? .bareLineFeed : .fieldValueCharacter, at: end, line: line, id)
+        }
+        guard end &+ 1 < input.count else { return bounds.more(end &+ 1, line: line, id) }
+        return bounds.refuse(.bareCarriageReturn, at: end &+ 1, line: line, id)
+    }
+
+    private static func badLead(_ byte: UInt8) -> ProtocolError {
+        switch byte {
+        case 0x20, 0x09: .lineFolding
+        case 0x0a: .bareLineFeed
+        default: .fieldNameMalformed
+        }
     }
 
     private static func badName(_ byte: UInt8) -> ProtocolError {
@@ -108,8 +106,38 @@ enum FieldSection {
         default: .fieldNameMalformed
         }
     }
+}
 
-    private static func badValue(_ byte: UInt8) -> ProtocolError {
-        byte == 0x0a ? .bareLineFeed : .fieldValueCharacter
+/// The limits of a field section.
+///
+/// Whichever rule is broken first in the order of the bytes is the answer, so that it does not depend on how the bytes
+/// were split on their way.
+private struct Bounds {
+    /// The offset behind the last byte the section may have.
+    let headEnd: Int
+    let limits: HeadLimits
+
+    /// The limit that is passed when the input ends at `size`, inside the line that begins at `line`.
+    func passed(_ size: Int, line: Int, _ id: FieldID) -> ProtocolError? {
+        let most = id == .authorization ? max(limits.authorizationField, limits.field) : limits.field
+        // The last byte may be the line's CR, which is not counted.
+        let fieldEnd = line &+ most &+ 2
+        if size >= fieldEnd, fieldEnd <= headEnd { return .fieldTooLarge }
+        if size >= headEnd { return .headTooLarge }
+        return size >= fieldEnd ? .fieldTooLarge : nil
+    }
+
+    /// The answer when all bytes up to `size` are valid and there must be more.
+    func more(_ size: Int, line: Int, _ id: FieldID = .other) -> SectionOutcome {
+        if let error = passed(size, line: line, id) { return .refuse(error) }
+        return .needMore
+    }
+
+    /// The same between two lines.
+    func more(_ size: Int) -> SectionOutcome { size >= headEnd ? .refuse(.headTooLarge) : .needMore }
+
+    /// The answer to a wrong byte at `index`, unless a limit was passed before it.
+    func refuse(_ error: ProtocolError, at index: Int, line: Int, _ id: FieldID = .other) -> SectionOutcome {
+        .refuse(passed(index, line: line, id) ?? error)
     }
 }

@@ -50,17 +50,14 @@ enum RequestLine {
         limits: HeadLimits
     ) -> SectionOutcome {
         if start &+ 8 &- lineStart > limits.requestLine { return .refuse(.requestLineTooLong) }
-        guard input.count &- start >= 10 else { return partialVersion(input, start) }
+        guard input.count &- start >= 10 else { return otherVersion(input, start) }
         let word = unsafe input.bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self)
         switch UInt64(bigEndian: word) {
         case 0x4854_5450_2f31_2e31: head.version = .http11
         case 0x4854_5450_2f31_2e30: head.version = .http10
-        default: return .refuse(badVersion(input, start))
+        default: return otherVersion(input, start)
         }
-        guard input[start &+ 8] == 0x0d else {
-            return .refuse(input[start &+ 8] == 0x0a ? .bareLineFeed : .versionMalformed)
-        }
-        guard input[start &+ 9] == 0x0a else { return .refuse(.bareCarriageReturn) }
+        guard input[start &+ 8] == 0x0d, input[start &+ 9] == 0x0a else { return otherVersion(input, start) }
         return .complete(start &+ 10)
     }
 
@@ -117,37 +114,33 @@ enum RequestLine {
         }
     }
 
-    /// Fewer than ten bytes: refuses as soon as one of them is wrong.
-    private static func partialVersion(_ input: Span<UInt8>, _ start: Int) -> SectionOutcome {
-        let want: StaticString = "HTTP/1."
-        for i in start..<input.count {
-            let place = i &- start
-            let fits =
-                switch place {
-                case 0..<7: unsafe input[i] == want.utf8Start[place]
-                case 7: input[i] == 0x30 || input[i] == 0x31
-                default: input[i] == 0x0d
-                }
-            if !fits { return .refuse(place < 8 ? badVersion(input, start) : .versionMalformed) }
+    /// A version that is incomplete or wrong.
+    ///
+    /// The first wrong byte decides, however the bytes arrive; one that is well formed but not spoken here is a 505,
+    /// anything else a 400.
+    private static func otherVersion(_ input: Span<UInt8>, _ start: Int) -> SectionOutcome {
+        let want: StaticString = "HTTP/"
+        for i in start..<min(input.count, start &+ 10) {
+            let byte = input[i]
+            let isDigit = byte &- 0x30 < 10
+            switch i &- start {
+            case let place where place < 5:
+                if unsafe byte == want.utf8Start[place] { continue }
+                let ends = byte == 0x20 || byte == 0x0d || byte == 0x0a
+                return .refuse(ends ? .requestLineMalformed : .versionMalformed)
+            case 5:
+                if !isDigit { return .refuse(.versionMalformed) }
+            case 6:
+                if byte != 0x2e { return .refuse(.versionMalformed) }
+            case 7:
+                if !isDigit { return .refuse(.versionMalformed) }
+                if input[i &- 2] != 0x31 || byte > 0x31 { return .refuse(.versionNotSupported) }
+            case 8:
+                if byte != 0x0d { return .refuse(byte == 0x0a ? .bareLineFeed : .versionMalformed) }
+            default:
+                if byte != 0x0a { return .refuse(.bareCarriageReturn) }
+            }
         }
         return .needMore
-    }
-
-    /// A version that is well formed but not spoken here is a 505, anything else a 400.
-    private static func badVersion(_ input: Span<UInt8>, _ start: Int) -> ProtocolError {
-        let want: StaticString = "HTTP/"
-        guard input.count &- start >= 8 else {
-            for i in start..<input.count where input[i] == 0x20 || input[i] == 0x0d || input[i] == 0x0a {
-                return .requestLineMalformed
-            }
-            return .versionMalformed
-        }
-        for i in 0..<5 where unsafe input[start &+ i] != want.utf8Start[i] {
-            let byte = input[start &+ i]
-            return byte == 0x20 || byte == 0x0d || byte == 0x0a ? .requestLineMalformed : .versionMalformed
-        }
-        let isNumber =
-            input[start &+ 5] &- 0x30 < 10 && input[start &+ 6] == 0x2e && input[start &+ 7] &- 0x30 < 10
-        return isNumber ? .versionNotSupported : .versionMalformed
     }
 }

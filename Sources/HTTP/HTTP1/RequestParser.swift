@@ -1,7 +1,9 @@
 // HOT. The head of an HTTP/1 request, in one pass.
 import Bytes
 
-/// Parses request heads (RFC 9112 §3, §5, §6). It knows no leniency that another hop could read differently.
+/// Parses request heads (RFC 9112 §3, §5, §6).
+///
+/// It knows no leniency that another hop could read differently.
 public enum RequestParser {
     /// Parses a request head at the start of `input` into `head`; `input` holds the unread bytes of the connection.
     ///

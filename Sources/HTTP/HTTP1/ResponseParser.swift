@@ -1,7 +1,9 @@
 // HOT. The head of an HTTP/1 response, in one pass.
 import Bytes
 
-/// Parses response heads (RFC 9112 §4, §5, §6.3). Every refusal is the upstream's fault: a 502.
+/// Parses response heads (RFC 9112 §4, §5, §6.3).
+///
+/// Every refusal is the upstream's fault: a 502.
 public enum ResponseParser {
     /// Parses a response head at the start of `input`; `requestMethod` is the method of the request it answers.
     public static func parse(
@@ -92,6 +94,12 @@ public enum ResponseParser {
         if head.status < 200 || head.status == 204 {
             // RFC 9112 §6.1: no Transfer-Encoding here; whoever sends it disagrees about where the message ends.
             if framing == .chunked { return .transferEncodingMalformed }
+            // §8.6 of RFC 9110: nor a length; whoever sends one with content has sent bytes that are nobody's.
+            if head.contentLength > 0 {
+                if head.status < 200 { return .framingConflict }
+                head.keepAlive = false
+            }
+            head.contentLength = -1
             framing = .none
         } else if head.status == 304 || method == .head {
             framing = .none

@@ -1,7 +1,9 @@
 // HOT. The one form of a path that policy, routing, logs and the upstream all see.
 public import Bytes
 
-/// Makes the canonical form of a request's path. One per worker, reused; allocates only in `init`.
+/// Makes the canonical form of a request's path.
+///
+/// One per worker, reused; allocates only in `init`.
 ///
 /// Whatever two hops could read differently is either brought into one form or refused:
 /// unreserved characters are decoded, other escapes get upper-case digits, `//` is merged and literal dot segments
@@ -20,7 +22,9 @@ public final class CanonicalTarget {
         }
     }
 
-    /// The query's bytes in the input, without `?`. It is passed on as it is.
+    /// The query's bytes in the input, without `?`.
+    ///
+    /// It is passed on as it is.
     public private(set) var query = Slice()
     /// Whether there is a `?`.
     public private(set) var hasQuery = false

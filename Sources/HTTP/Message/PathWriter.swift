@@ -1,6 +1,8 @@
 // HOT. Writes a canonical path into memory of its own: the rules behind `CanonicalTarget`.
 
-/// A buffer and the pass that fills it. Writes are bounds-checked; offsets of the input never meet offsets here.
+/// A buffer and the pass that fills it.
+///
+/// Writes are bounds-checked; offsets of the input never meet offsets here.
 @safe
 struct PathWriter {
     private let base: UnsafeMutablePointer<UInt8>
@@ -149,7 +151,9 @@ struct PathWriter {
         return nil
     }
 
-    /// A part that begins with a dot or a semicolon. Part and segment differ only behind a `%2F`.
+    /// A part that begins with a dot or a semicolon.
+    ///
+    /// Part and segment differ only behind a `%2F`.
     private mutating func special(_ resolveDots: Bool) -> ProtocolError? {
         let dots = dotCount()
         guard dots >= 0 else { return nil }

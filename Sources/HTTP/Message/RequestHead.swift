@@ -1,7 +1,9 @@
 // HOT. What a request says before its content, as ranges of the bytes it was parsed from.
 public import Bytes
 
-/// The head of a request. One per worker, reused; the parser fills it.
+/// The head of a request.
+///
+/// One per worker, reused; the parser fills it.
 ///
 /// All slices are relative to the span that was parsed and are valid as long as its bytes are.
 public final class RequestHead {
@@ -15,7 +17,9 @@ public final class RequestHead {
     public internal(set) var form = TargetForm.origin
     /// The protocol version.
     public internal(set) var version = HTTPVersion.http11
-    /// Host and port: of an absolute target, else of `Host`. Empty only in HTTP/1.0 without `Host`.
+    /// Host and port: of an absolute target, else of `Host`.
+    ///
+    /// Empty only in HTTP/1.0 without `Host`.
     public internal(set) var authority = Slice()
     /// The host of `authority`, as received but without a trailing dot; an IPv6 address keeps its brackets.
     public internal(set) var host = Slice()

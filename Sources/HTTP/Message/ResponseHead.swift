@@ -1,7 +1,9 @@
 // HOT. What a response says before its content, as ranges of the bytes it was parsed from.
 public import Bytes
 
-/// The head of a response. One per worker, reused; the parser fills it.
+/// The head of a response.
+///
+/// One per worker, reused; the parser fills it.
 public final class ResponseHead {
     /// The status code, 100…599.
     public internal(set) var status = 0
