@@ -55,11 +55,13 @@ public enum Configuration {
     ) -> Loaded {
         let decoding = Decoding(baseDirectory: baseDirectory, files: files)
         let settings = decode(bytes, environment, decoding)
-        let diagnostics = decoding.diagnostics.enumerated()
+        var diagnostics: [Diagnostic] = []
+        let sorted = decoding.diagnostics.enumerated()
             .sorted { ($0.element.location, $0.offset) < ($1.element.location, $1.offset) }
-            .map {
-                Diagnostic(at: $0.element.location, $0.element.message, severity: $0.element.severity, file: fileName)
-            }
+        for var diagnostic in sorted.map(\.element) {
+            diagnostic.file = fileName
+            if diagnostic != diagnostics.last { diagnostics.append(diagnostic) }
+        }
         return Loaded(settings: decoding.hasErrors ? nil : settings, diagnostics: diagnostics)
     }
 

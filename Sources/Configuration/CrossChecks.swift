@@ -5,9 +5,11 @@ import Settings
 struct CrossChecks {
     private let settings: GatewaySettings
     private let decoding: Decoding
+    private let upstreams: Set<String>
 
     init(_ settings: GatewaySettings, _ decoding: Decoding) {
         self.settings = settings
+        upstreams = Set(settings.upstreams.map(\.name))
         self.decoding = decoding
     }
 
@@ -65,6 +67,7 @@ struct CrossChecks {
 
     private func unknown(_ kind: String, _ name: String, _ known: [String], _ subject: String, at place: SourceLocation)
     {
+        let known = Set(known).subtracting([""]).sorted()
         let hint = Spelling.hint(for: name, among: known)
         let all =
             known.isEmpty
@@ -83,7 +86,7 @@ struct CrossChecks {
             (owner: "listener \(Spelling.quoted($0.name))", address: $0.address, place: $0.marks["address"])
         }
         if settings.ops.isEnabled { all.append(("ops", settings.ops.address, settings.ops.marks["address"])) }
-        for (owner, address, place) in all {
+        for (owner, address, place) in all where !decoding.hasError(at: place) {
             if case .ip(_, _, port: 0) = address { continue }
             if let first = seen[address] {
                 decoding.report("\(owner): \(address.text) is already the address of \(first)", at: place)
@@ -91,10 +94,11 @@ struct CrossChecks {
                 seen[address] = owner
             }
         }
-        for (index, network) in settings.trustedProxies.enumerated() where network.text.hasSuffix("/0") {
+        for (index, network) in settings.trustedProxies.enumerated()
+        where network.prefixLength == (network.text.contains(":") ? 0 : 96) {
             decoding.report(
                 "trusted_proxies: \(network.text) believes the forwarding headers of everybody",
-                at: settings.marks["trusted_proxies[\(index)]"],
+                at: decoding.place(of: "trusted_proxies", index, in: settings.marks),
                 severity: .warning
             )
         }
@@ -124,10 +128,13 @@ struct CrossChecks {
     // MARK: Rules
 
     private func checkRules() {
-        let names = settings.issuers.map(\.name)
-        for rule in allGroups(settings.groups).map(\.rule) + settings.routes.map(\.rule) {
+        let names = Set(settings.issuers.map(\.name))
+        let groups = allGroups(settings.groups).map { ("group \(Spelling.quoted($0.name))", $0.rule) }
+        for (subject, rule) in groups + settings.routes.map({ (Self.subject($0), $0.rule) }) {
             for (index, name) in rule.issuers.enumerated() where !names.contains(name) {
-                unknown("issuer", name, names, rule.origin, at: rule.marks["issuers[\(index)]"])
+                let place = decoding.place(of: "issuers", index, in: rule.marks)
+                if decoding.hasError(at: place) { continue }
+                unknown("issuer", name, settings.issuers.map(\.name), subject, at: place)
             }
         }
         for route in settings.routes {
@@ -137,7 +144,7 @@ struct CrossChecks {
             let common = asked.dropFirst().reduce(Set(first.issuers)) { $0.intersection($1.issuers) }
             if common.isEmpty {
                 decoding.report(
-                    "route \(Spelling.quoted(route.name)): no issuer satisfies it and \(first.origin), which accepts "
+                    "\(Self.subject(route)): no issuer satisfies both it and \(first.origin), which accepts "
                         + Spelling.list(first.issuers),
                     at: route.rule.marks["issuers"]
                 )
@@ -148,7 +155,7 @@ struct CrossChecks {
     /// Credentials that nobody can have are a mistake, and easy to make: `auth` is required unless something else is said.
     private func checkCallers() {
         guard settings.issuers.isEmpty, !settings.marks.isWritten("issuers") else { return }
-        let routes = settings.routes.filter { $0.auth != .public }
+        let routes = settings.routes.filter { $0.auth != .public && !decoding.hasError(at: $0.marks["auth"]) }
         guard let first = routes.first else { return }
         let more = routes.count > 1 ? " (and \(routes.count - 1) more)" : ""
         decoding.report(
@@ -159,8 +166,10 @@ struct CrossChecks {
 
     // MARK: Routes
 
+    private static func subject(_ route: RouteSettings) -> String { "route \(Spelling.quoted(route.name))" }
+
     private func check(_ route: RouteSettings) {
-        let subject = "route \(Spelling.quoted(route.name))"
+        let subject = Self.subject(route)
         if case .forward(let forward) = route.action { check(forward, of: route, subject) }
         guard let assertion = route.assertion else { return }
         let place = route.marks["assertion"]
@@ -181,13 +190,18 @@ struct CrossChecks {
     }
 
     private func check(_ forward: ForwardSettings, of route: RouteSettings, _ subject: String) {
-        let names = settings.upstreams.map(\.name)
-        if !forward.upstream.isEmpty, !names.contains(forward.upstream) {
-            unknown("upstream", forward.upstream, names, subject, at: forward.marks["upstream"])
+        if !forward.upstream.isEmpty, !upstreams.contains(forward.upstream) {
+            unknown(
+                "upstream",
+                forward.upstream,
+                settings.upstreams.map(\.name),
+                subject,
+                at: forward.marks["upstream"]
+            )
         }
         if let prefix = forward.stripPrefix, !RouteFolding.covers(prefix, route.match.path) {
             decoding.report(
-                "\(subject): strip_prefix \(prefix.text) is not the beginning of the route's path \(route.match.path.text)",
+                "\(subject): strip_prefix \(prefix.text) is not the beginning of the route's path \(route.match.path.written)",
                 at: forward.marks["strip_prefix"]
             )
         }

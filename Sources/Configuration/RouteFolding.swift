@@ -44,7 +44,7 @@ struct RouteFolding {
         inside.group = group.name
         inside.depth += 1
         let subject = "group \(Spelling.quoted(group.name))"
-        narrow(&inside, group, subject)
+        narrow(&inside, from: around, group, subject)
         checkRule(group.rule, subject, isWeakened: group.isWeakened, around)
         if group.isWeakened { inside.rules = [] }
         inside.rules.append(group.rule)
@@ -55,7 +55,7 @@ struct RouteFolding {
             switch member {
             case .inline(let route): flat.append(folded(route, inside))
             case .reference(let name):
-                let place = group.marks["routes[\(index)]"]
+                let place = decoding.place(of: "routes", index, in: group.marks)
                 if let other = takenBy[name] {
                     decoding.report(
                         "\(subject): the route \(Spelling.quoted(name)) is already in group \(Spelling.quoted(other))",
@@ -77,14 +77,19 @@ struct RouteFolding {
 
     // MARK: Bounds
 
-    private func narrow(_ bounds: inout Surroundings, _ group: GroupSettings, _ subject: String) {
+    private func narrow(
+        _ bounds: inout Surroundings,
+        from around: Surroundings,
+        _ group: GroupSettings,
+        _ subject: String
+    ) {
         if !group.match.hosts.isEmpty {
-            check(hosts: group.match.hosts, group.match.marks, within: bounds, subject)
+            check(hosts: group.match.hosts, group.match.marks, within: around, subject)
             bounds.hosts = group.match.hosts
         }
         if let path = group.match.path {
             if let outer = bounds.path, !outer.isPrefix(of: path) {
-                reportOutside(path.text, outer, bounds, subject, at: group.match.marks["path"])
+                reportOutside(path.text, outer, around, subject, at: group.match.marks["path"])
             }
             bounds.path = path
         }
@@ -103,7 +108,7 @@ struct RouteFolding {
             let marks = route.match.marks
             if let written = ["path", "path_exact", "path_pattern"].first(where: marks.isWritten) {
                 if !Self.covers(outer, route.match.path) {
-                    reportOutside(route.match.path.text, outer, around, subject, at: marks[written])
+                    reportOutside(route.match.path.written, outer, around, subject, at: marks[written])
                 }
             } else {
                 route.match.path = .prefix(outer)
@@ -128,7 +133,7 @@ struct RouteFolding {
             let outer = Spelling.list(bounds.hosts.map(\.text))
             decoding.report(
                 "\(subject): the host \(host.text) lies outside of group \(Spelling.quoted(bounds.group ?? "")), which is for \(outer)",
-                at: marks["hosts[\(index)]"]
+                at: decoding.place(of: "hosts", index, in: marks)
             )
         }
     }
@@ -140,11 +145,9 @@ struct RouteFolding {
         _ subject: String,
         at place: SourceLocation
     ) {
-        let inner = path.drop { $0 == "=" }
-        let advice =
-            outer == .root ? "" : "; write \(outer.text)\(inner == "/…" ? "" : String(inner).replacing("/…", with: ""))"
+        let advice = outer == .root ? "" : "; write \(outer.text)\(path == "/" ? "" : path)"
         decoding.report(
-            "\(subject): the path \(inner) lies outside of group \(Spelling.quoted(bounds.group ?? "")), which is for \(outer.text)"
+            "\(subject): the path \(path) lies outside of group \(Spelling.quoted(bounds.group ?? "")), which is for \(outer.text)"
                 + advice,
             at: place
         )
@@ -187,5 +190,15 @@ struct RouteFolding {
                 + "write weaken: true beside it if that is meant",
             at: rule.marks["auth"]
         )
+    }
+}
+
+extension PathMatch {
+    /// As in the file.
+    var written: String {
+        switch self {
+        case .prefix(let path), .exact(let path): path.text
+        case .pattern(let pattern): pattern.text
+        }
     }
 }

@@ -7,8 +7,8 @@ struct YAMLTree {
     private static let maximumDepth = 32
     private static let maximumAliases = 15
     private static let maximumDuplicates = 20
-    /// Marks a key that is there a second time (Yams gives up at such keys): U+E000, for private use.
-    private static let duplicateMark = "\u{e000}"
+    /// Mark keys that are there again (Yams gives up at such keys): one of these, for private use, each once.
+    private static let duplicateMarks = (0..<maximumDuplicates).compactMap { Unicode.Scalar(0xe000 + $0) }
 
     private let environment: [String: String]
     private let decoding: Decoding
@@ -41,7 +41,7 @@ struct YAMLTree {
 
     private func compose(_ text: String) -> SettingNode? {
         var text = text
-        for _ in 0..<Self.maximumDuplicates {
+        for mark in Self.duplicateMarks {
             do {
                 let parser = try Parser(yaml: text, encoding: .utf8)
                 let root = try parser.singleRoot()
@@ -54,7 +54,7 @@ struct YAMLTree {
                 }
             } catch YamlError.duplicatedKeysInMapping(_, let context) {
                 let place = SourceLocation(line: context.mark.line, column: context.mark.column)
-                guard let marked = Self.marking(text, at: place) else {
+                guard let marked = Self.marking(text, at: place, with: mark) else {
                     decoding.report("this key is there more than once; keep one of them", at: place)
                     return nil
                 }
@@ -98,7 +98,7 @@ struct YAMLTree {
                     continue
                 }
                 let value = self.node(value, depth: depth + 1)
-                if scalar.string.hasPrefix(Self.duplicateMark) {
+                if Self.isMarked(scalar.string) {
                     reportDuplicate(scalar.string, at: place, in: mapping)
                 } else if scalar.string == "<<" {
                     decoding.report(
@@ -147,7 +147,7 @@ struct YAMLTree {
     // MARK: Keys that are there twice
 
     /// Yams names the first of equal keys; it gets a mark in place of its first character, which moves nothing.
-    private static func marking(_ text: String, at place: SourceLocation) -> String? {
+    private static func marking(_ text: String, at place: SourceLocation, with mark: Unicode.Scalar) -> String? {
         guard var index = self.index(of: place, in: text) else { return nil }
         let scalars = text.unicodeScalars
         if scalars[index] == "\"" || scalars[index] == "'" { index = scalars.index(after: index) }
@@ -156,16 +156,20 @@ struct YAMLTree {
         }
         var marked = String.UnicodeScalarView()
         marked.append(contentsOf: scalars[..<index])
-        marked.append(contentsOf: duplicateMark.unicodeScalars)
+        marked.append(mark)
         marked.append(contentsOf: scalars[scalars.index(after: index)...])
         return String(marked)
     }
 
+    private static func isMarked(_ key: String) -> Bool {
+        key.unicodeScalars.first.map(duplicateMarks.contains) ?? false
+    }
+
     private func reportDuplicate(_ marked: String, at place: SourceLocation, in mapping: Node.Mapping) {
-        let rest = marked.dropFirst()
+        let rest = marked.unicodeScalars.dropFirst()
         let other = mapping.first {
             guard let key = $0.key.string, let mark = $0.key.mark else { return false }
-            return !key.hasPrefix(Self.duplicateMark) && key.dropFirst() == rest && mark.line >= place.line
+            return !Self.isMarked(key) && key.unicodeScalars.dropFirst().elementsEqual(rest) && mark.line >= place.line
         }
         guard let other, let key = other.key.string else {
             decoding.report("this key is there more than once; keep one of them", at: place)

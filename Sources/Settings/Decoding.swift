@@ -25,6 +25,7 @@ public struct FileProblem: Error, Equatable {
 public final class Decoding {
     /// What was wrong so far, in the order found.
     public private(set) var diagnostics: [Diagnostic] = []
+    private var brokenPlaces: Set<SourceLocation> = []
     /// The folder that relative paths begin at.
     public let baseDirectory: String
     /// The file system.
@@ -40,6 +41,7 @@ public final class Decoding {
     /// Notes a mistake at `location`.
     public func report(_ message: String, at location: SourceLocation, severity: Diagnostic.Severity = .error) {
         diagnostics.append(Diagnostic(at: location, message, severity: severity))
+        if severity == .error { brokenPlaces.insert(location) }
     }
 
     /// Notes a mistake in the value that is being decoded, and names its key.
@@ -54,13 +56,21 @@ public final class Decoding {
         reject(node, found + hint)
     }
 
-    /// Whether an error was noted at `location`.
-    public func hasError(at location: SourceLocation) -> Bool {
-        diagnostics.contains { $0.severity == .error && $0.location == location }
+    /// Whether an error was noted at `location`: what was read there may be a default instead of what was meant.
+    public func hasError(at location: SourceLocation) -> Bool { brokenPlaces.contains(location) }
+
+    /// Where the element at `index` of the list `key` was written; the list itself when it was not read completely.
+    public func place(of key: String, _ index: Int, in marks: Marks) -> SourceLocation {
+        var other = 0
+        while marks.isWritten("\(key)[\(other)]") {
+            if hasError(at: marks["\(key)[\(other)]"]) { return marks[key] }
+            other += 1
+        }
+        return marks["\(key)[\(index)]"]
     }
 
     /// Whether any error was noted.
-    public var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+    public var hasErrors: Bool { !brokenPlaces.isEmpty }
 
     /// The key that is being decoded: `issuers[0].leeway`.
     public var currentPath: String {

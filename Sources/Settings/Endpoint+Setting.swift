@@ -86,7 +86,10 @@ extension Secret: SettingValue {
     /// A secret as `${NAME}`, `file:path` (less its last line break) or the text itself; never echoed.
     public static func decode(_ node: SettingNode, _ decoding: Decoding) -> Secret? {
         guard case .scalar(let scalar) = node.content, !scalar.text.isEmpty else {
-            if case .broken = node.content { return nil }
+            if case .scalar(let scalar) = node.content, let variable = scalar.variable {
+                decoding.reject(node, "the environment variable \(variable) is empty")
+                return nil
+            }
             decoding.reject(node, "expected a secret: ${NAME} for an environment variable, or file:path")
             return nil
         }

@@ -132,7 +132,11 @@ extension HostPattern: SettingValue {
         if let text = node.text, let pattern = HostPattern(text) { return pattern }
         var hint = ""
         if let text = node.text {
-            if let colon = text.lastIndex(of: ":"), HostPattern(String(text[..<colon])) != nil {
+            if text.contains("://") {
+                hint = "; leave out the scheme"
+            } else if text.hasPrefix("*"), !text.hasPrefix("*."), HostPattern("*.\(text.dropFirst())") != nil {
+                hint = "; write *.\(text.dropFirst())"
+            } else if let colon = text.lastIndex(of: ":"), HostPattern(String(text[..<colon])) != nil {
                 hint = "; leave out the port"
             } else if !text.utf8.allSatisfy({ $0 < 0x80 }) {
                 hint = "; write the name in its ASCII form (xn--…)"

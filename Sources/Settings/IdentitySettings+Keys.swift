@@ -49,7 +49,7 @@ extension IdentitySettings {
     /// No field twice.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
         var seen: [HeaderName: ClaimPath] = [:]
-        for mapping in headers where mapping.marks.isWritten("header") {
+        for mapping in headers where !decoding.hasError(at: mapping.marks["header"]) {
             if let first = seen[mapping.header] {
                 decoding.report(
                     "\(decoding.currentPath).headers: \(mapping.header.text) already carries the claim \(Spelling.quoted(first.text)); "

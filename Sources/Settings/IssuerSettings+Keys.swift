@@ -142,6 +142,7 @@ extension IssuerSettings {
             \.keys,
             count: 1...32,
             required: true,
+            example: "[{ jwks_file: issuer.jwks.json }]",
             doc: "Sources of keys; a token's kid chooses among all of them."
         ),
         Key(

@@ -50,12 +50,14 @@ extension LimitSettings {
 
     /// A single field fits into the head.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
-        if header > headers {
+        guard header > headers else { return }
+        if marks.isWritten("header"), !decoding.hasError(at: marks["headers"]) {
             decoding.report(
                 "limits.header: \(header.settingText?.flow ?? "") is more than headers (\(headers.settingText?.flow ?? ""))",
                 at: marks["header"]
             )
         }
+        header = headers
     }
 }
 

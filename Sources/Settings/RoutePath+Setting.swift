@@ -69,11 +69,24 @@ extension RoutePath: SettingValue {
     /// A path.
     public static func decode(_ node: SettingNode, _ decoding: Decoding) -> RoutePath? {
         guard let text = String.decode(node, decoding) else { return nil }
+        if text.contains("{") || text.contains("}") {
+            decoding.reject(
+                node,
+                "the path \(Spelling.quoted(text)) has a \"{\"; named segments belong into path_pattern"
+            )
+            return nil
+        }
+        if text.split(separator: "/").contains(where: { $0 == "*" || $0 == "**" }) {
+            decoding.reject(
+                node,
+                "the path \(Spelling.quoted(text)) has a segment \"*\"; a path is for everything below it, path_pattern has {name}"
+            )
+            return nil
+        }
         switch canonical(text) {
         case .success(let canonical): return RoutePath(canonical: canonical)
         case .failure(let problem):
-            let hint = text.contains("{") ? "; named segments belong into path_pattern" : ""
-            decoding.reject(node, "the path \(Spelling.quoted(text)) \(problem.text)\(hint)")
+            decoding.reject(node, "the path \(Spelling.quoted(text)) \(problem.text)")
             return nil
         }
     }

@@ -95,7 +95,7 @@ public struct SettingNode: Sendable {
             } else {
                 isNull ? "nothing" : Spelling.quoted(scalar.text)
             }
-        case .sequence: "a list"
+        case .sequence(let elements): elements.isEmpty ? "an empty list" : "a list"
         case .mapping: "a mapping"
         case .broken: "nothing"
         }

@@ -115,7 +115,8 @@ extension Bool: SettingValue {
             if scalar.text == "true" { return true }
             if scalar.text == "false" { return false }
         }
-        decoding.mismatch(node, expected: "true or false")
+        let isQuoted = node.text == "true" || node.text == "false"
+        decoding.mismatch(node, expected: "true or false", hint: isQuoted ? "; remove the quotes" : "")
         return nil
     }
     /// The word.
@@ -132,7 +133,8 @@ extension Int: SettingValue {
         {
             return number
         }
-        decoding.mismatch(node, expected: "a whole number")
+        let isQuoted = node.text.flatMap { Int($0) } != nil
+        decoding.mismatch(node, expected: "a whole number", hint: isQuoted ? "; remove the quotes" : "")
         return nil
     }
     /// The number.

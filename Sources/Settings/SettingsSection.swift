@@ -72,7 +72,7 @@ extension SettingsSection {
                     section[keyPath: field] = false
                     return section
                 }
-                decoding.mismatch(node, expected: offSwitch == nil ? "a mapping" : "a mapping or off")
+                decoding.mismatch(node, expected: expected)
                 return nil
             }
         }
@@ -93,6 +93,12 @@ extension SettingsSection {
         section.checkPresence(Set(members.map(\.key)).union(presumed), node, decoding)
         section.finish(node, decoding)
         return section
+    }
+
+    private static var expected: String {
+        if offSwitch != nil { return "a mapping or off" }
+        if case .list? = shorthandShape { return "a list or a mapping" }
+        return "a mapping"
     }
 
     private func checkPresence(_ written: Set<String>, _ node: SettingNode, _ decoding: Decoding) {

@@ -148,13 +148,13 @@ extension UpstreamSettings {
     /// No server twice.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
         var seen: Set<Endpoint> = []
-        for (index, server) in servers.enumerated() where server.marks.isWritten("address") || servers.count > 1 {
-            if !seen.insert(server.address).inserted, !decoding.hasError(at: server.marks.section) {
-                decoding.report(
-                    "\(decoding.currentPath).servers[\(index)]: \(server.address.text) is there twice; use weight for a larger share",
-                    at: server.marks["address"]
-                )
-            }
+        for (index, server) in servers.enumerated() {
+            let place = server.marks["address"]
+            guard !decoding.hasError(at: place), !seen.insert(server.address).inserted else { continue }
+            decoding.report(
+                "\(decoding.currentPath).servers[\(index)]: \(server.address.text) is there twice; use weight for a larger share",
+                at: place
+            )
         }
     }
 }
