@@ -55,4 +55,22 @@ import Testing
         #expect(admin.match.path == .prefix("/admin"))
         #expect(settings.routes.filter { $0.rule.reportOnly }.map(\.name) == ["admin-users"])
     }
+
+    @Test(arguments: ["portcullis.yaml.in", "portcullis-log.yaml.in"]) func templatesOfTheBenchmarks(
+        _ name: String
+    ) throws {
+        var text = try String(contentsOf: repository.appending(path: "Tests/Benchmarks/\(name)"), encoding: .utf8)
+        for (mark, value) in [("@HTTP@", "0"), ("@UPSTREAM@", "9000"), ("@ISS@", "iss"), ("@AUD@", "aud")] {
+            text = text.replacingOccurrences(of: mark, with: value)
+        }
+        text = text.replacingOccurrences(of: " jwks.json", with: " issuer.jwks.json")
+        let loaded = Configuration.load(
+            text: text,
+            fileName: name,
+            baseDirectory: repository.appending(path: "config/examples").path,
+            environment: [:]
+        )
+        #expect(loaded.diagnostics.map(\.description) == [])
+        #expect(loaded.settings?.accessLog.isEnabled == (name != "portcullis.yaml.in"))
+    }
 }
