@@ -44,8 +44,16 @@ let package = Package(
         .target(name: "JOSE", dependencies: ["Bytes", "COpenSSL"], swiftSettings: guarded),
         .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: hot),
         .target(name: "Identity", dependencies: ["Settings", "Bytes", "HTTP", "JOSE"], swiftSettings: guarded),
-        .target(name: "Policy", dependencies: ["Settings", "Bytes", "HTTP", "JOSE", "Identity"], swiftSettings: guarded),
-        .target(name: "Upstreams", dependencies: ["Settings", "Bytes", "HTTP", "Reactor", "CLinux"], swiftSettings: hot),
+        .target(
+            name: "Policy",
+            dependencies: ["Settings", "Bytes", "HTTP", "JOSE", "Identity"],
+            swiftSettings: guarded
+        ),
+        .target(
+            name: "Upstreams",
+            dependencies: ["Settings", "Bytes", "HTTP", "Reactor", "CLinux"],
+            swiftSettings: hot
+        ),
         .target(name: "Telemetry", dependencies: ["Settings", "Bytes", "Reactor", "CLinux"], swiftSettings: hot),
         .target(
             name: "Configuration",
@@ -72,13 +80,21 @@ let package = Package(
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: cold),
         .testTarget(name: "JOSETests", dependencies: ["JOSE", "Bytes"], swiftSettings: cold),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes"], swiftSettings: cold),
-        .testTarget(name: "IdentityTests", dependencies: ["Identity", "Settings", "HTTP", "JOSE", "Bytes"], swiftSettings: cold),
+        .testTarget(
+            name: "IdentityTests",
+            dependencies: ["Identity", "Settings", "HTTP", "JOSE", "Bytes"],
+            swiftSettings: cold
+        ),
         .testTarget(
             name: "PolicyTests",
             dependencies: ["Policy", "Identity", "Settings", "HTTP", "JOSE", "Bytes"],
             swiftSettings: cold
         ),
-        .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams", "Settings", "Reactor", "Bytes"], swiftSettings: cold),
+        .testTarget(
+            name: "UpstreamsTests",
+            dependencies: ["Upstreams", "Settings", "Reactor", "Bytes"],
+            swiftSettings: cold
+        ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
         .testTarget(
             name: "ConfigurationTests",

@@ -14,7 +14,9 @@ public enum Scan {
         memcmp(a, b, count) == 0
     }
 
-    /// Whether `bytes[range]` equals `text`, ASCII letters compared without case. `text` must be lower case.
+    /// Whether `bytes[range]` equals `text`, ASCII letters compared without case.
+    ///
+    /// `text` must be lower case.
     @inlinable
     public static func equalFolded(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }

@@ -1,1 +1,426 @@
-// Gateway: filled in by its first files.
+// COLD. The whole program: opens the sockets, starts the threads, reloads, drains, ends.
+import Bytes
+import CLinux
+import Configuration
+import Glibc
+import HTTP
+import Identity
+import Reactor
+import Settings
+import Synchronization
+import Telemetry
+import Upstreams
+
+/// The gateway as a process.
+public final class Gateway {
+    /// The version that `portcullis version` prints.
+    public static let version = "0.1.0"
+
+    private let configurationPath: String
+    private let control: Control
+    private let offload: OffloadPool
+    private var snapshot: Snapshot
+    private let metrics: Metrics
+    private var log: AccessLog?
+    private var workers: [(mailbox: Mailbox<WorkerMessage>, pulse: Pulse, thread: Threads.Running)] = []
+    private let running = Atomic<Int>(0)
+    private var health: HealthChecker?
+    private var ops: OpsServer?
+    private var drainDeadline: Int64?
+    private var isReloading = false
+    private var reloadAgain = false
+    private var resolveDue: [Int64] = []
+    private let startedAt = Clock.unixMilliseconds() / 1000
+
+    private init(path: String, snapshot: Snapshot, metrics: Metrics) throws(SystemError) {
+        configurationPath = path
+        self.snapshot = snapshot
+        self.metrics = metrics
+        control = try Control()
+        offload = try OffloadPool(threads: 2, limit: 1024)
+    }
+
+    // MARK: Run
+
+    /// Runs the gateway with the file at `path` until it is told to stop; returns the exit status.
+    public static func run(path: String) -> Int32 {
+        Control.blockSignals()
+        Processors.raiseDescriptorLimit()
+        let reasons = Reason.allCases.map { "\($0.code)" }
+        let protocolErrors = ProtocolError.allCases.map { "\($0.code)" }
+        let loaded = SnapshotBuilder.load(path: path, generation: 1)
+        for line in loaded.messages { FileHandleOutput.error(line) }
+        guard let settings = loaded.settings, let build = loaded.build else { return 1 }
+        settings.log.configure()
+        let count = settings.workerCount
+        let metrics = Metrics(workers: count, reasons: reasons, protocolErrors: protocolErrors)
+        let snapshot = build(metrics)
+        do {
+            let gateway = try Gateway(path: path, snapshot: snapshot, metrics: metrics)
+            try gateway.start(workers: count)
+            gateway.loop()
+            return 0
+        } catch {
+            Log.error("cannot start", ("error", "\(error)"))
+            return 1
+        }
+    }
+
+    private func start(workers count: Int) throws(SystemError) {
+        try control.watchSignals { [unowned self] in received(signal: $0) }
+        let mailbox = control.mailbox
+        control.watchLevel(mailbox.descriptor) { [unowned self] _ in
+            for message in mailbox.drain() { received(message) }
+        }
+        log = try snapshot.makeAccessLog(metrics)
+        var listeners: [[Listener]] = Array(repeating: [], count: count)
+        for plan in snapshot.listeners {
+            var address = plan.address
+            var shared: Int32?
+            for worker in 0..<count {
+                if let descriptor = shared {
+                    listeners[worker].append(Listener(descriptor: descriptor, address: address, isShared: true))
+                    continue
+                }
+                let (descriptor, bound) = try Listener.open(address, backlog: plan.backlog, mode: plan.mode)
+                address = bound
+                let isShared = bound.ip.isUnix && count > 1
+                if isShared { shared = descriptor }
+                listeners[worker].append(Listener(descriptor: descriptor, address: bound, isShared: isShared))
+            }
+            Log.info("listening", ("listener", plan.name), ("address", address.text))
+        }
+        if let address = snapshot.opsAddress {
+            let (descriptor, bound) = try Listener.open(address, backlog: 128)
+            let endpoints = OpsEndpoints(gateway: self)
+            ops = OpsServer(
+                control: control,
+                listener: Listener(descriptor: descriptor, address: bound, isShared: false)
+            ) { endpoints.answer($0, $1, $2) }
+            Log.info("listening", ("listener", "ops"), ("address", bound.text))
+        }
+        for index in 0..<count { try startWorker(index, listeners[index]) }
+        apply(snapshot)
+        metrics.reloaded(applied: true, unixSeconds: startedAt)
+        Log.info("started", ("version", Self.version), ("workers", "\(count)"))
+    }
+
+    private func startWorker(_ index: Int, _ listeners: [Listener]) throws(SystemError) {
+        let mailbox = try Mailbox<WorkerMessage>()
+        let pulse = Pulse()
+        let start = WorkerStart(
+            index: index,
+            snapshot: snapshot,
+            listeners: listeners,
+            mailbox: mailbox,
+            metrics: metrics,
+            log: log,
+            pulse: pulse
+        )
+        running.add(1, ordering: .relaxed)
+        let control = control.mailbox
+        let running = WeakCounter(self)
+        let thread = try Threads.start("worker-\(index)") {
+            do {
+                let worker = try start.make()
+                worker.run()
+            } catch {
+                Log.error("worker cannot start", ("error", "\(error)"))
+            }
+            running.workerEnded()
+            _ = control.post(.resolved(generation: 0, upstream: -1, []))
+        }
+        workers.append((mailbox, pulse, thread))
+    }
+
+    fileprivate func workerEnded() { running.subtract(1, ordering: .releasing) }
+
+    private func loop() {
+        var healthDue: Int64 = 0
+        while running.load(ordering: .acquiring) > 0 {
+            var until = control.now + 1000
+            if healthDue <= control.now, let health { healthDue = health.turn(now: control.now) }
+            if health != nil { until = min(until, healthDue) }
+            control.turn(until: until)
+            if health != nil, healthDue > control.now + 50 { healthDue = min(healthDue, control.now + 50) }
+            ops?.turn(now: control.now)
+            resolveNames()
+            watchLoops()
+        }
+        for worker in workers { worker.thread.join() }
+        offload.stop()
+        log?.close(within: 5000)
+        Log.info("stopped")
+    }
+
+    // MARK: Snapshots
+
+    private func apply(_ next: Snapshot) {
+        snapshot = next
+        next.settings.log.configure()
+        health?.stop()
+        let targets = next.healthTargets
+        health =
+            targets.isEmpty
+            ? nil : HealthChecker(control: control, board: next.board, targets: targets, now: control.now)
+        resolveDue = next.upstreams.map { control.now + $0.resolveInterval }
+    }
+
+    private func reload() {
+        guard !isReloading else {
+            reloadAgain = true
+            return
+        }
+        isReloading = true
+        let path = configurationPath
+        let metrics = metrics
+        let old = snapshot
+        let mailbox = control.mailbox
+        let accepted = offload.submit {
+            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1)
+            mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
+        }
+        if !accepted { isReloading = false }
+    }
+
+    private func received(_ message: ControlMessage) {
+        switch message {
+        case .reloaded(let next, let messages):
+            isReloading = false
+            reloaded(next, messages)
+            if reloadAgain {
+                reloadAgain = false
+                reload()
+            }
+        case .resolved(let generation, let upstream, let addresses):
+            guard generation == snapshot.generation, upstream >= 0, addresses.contains(where: { !$0.isEmpty }) else {
+                return
+            }
+            for worker in workers {
+                worker.mailbox.post(.resolved(generation: generation, upstream: upstream, addresses))
+            }
+        }
+    }
+
+    private func reloaded(_ next: Snapshot?, _ messages: [String]) {
+        for line in messages { Log.error("configuration", ("problem", line)) }
+        let seconds = Clock.unixMilliseconds() / 1000
+        guard let next else {
+            metrics.reloaded(applied: false, unixSeconds: seconds)
+            return Log.error(
+                "reload refused: the running configuration stays",
+                ("generation", "\(snapshot.generation)")
+            )
+        }
+        for difference in next.needsRestart(comparedWith: snapshot) {
+            Log.warning("takes effect after a restart only", ("setting", difference))
+        }
+        if next.settings.accessLog != snapshot.settings.accessLog {
+            do throws(SystemError) {
+                try switchLog(to: next)
+            } catch {
+                metrics.reloaded(applied: false, unixSeconds: seconds)
+                return Log.error("reload refused: the access log cannot be opened", ("error", "\(error)"))
+            }
+        }
+        next.carryHealth(from: snapshot)
+        for worker in workers { worker.mailbox.post(.adopt(next)) }
+        apply(next)
+        metrics.reloaded(applied: true, unixSeconds: seconds)
+        Log.info("configuration applied", ("generation", "\(next.generation)"))
+    }
+
+    /// Opens the access log that `next` asks for; the former one is closed when no worker writes to it any more.
+    private func switchLog(to next: Snapshot) throws(SystemError) {
+        let former = log
+        let opened = try next.makeAccessLog(metrics)
+        log = opened
+        let left = Countdown(workers.count)
+        let offload = offload
+        for worker in workers {
+            worker.mailbox.post(
+                .log(opened) {
+                    if left.step(), let former { _ = offload.submit { former.close() } }
+                }
+            )
+        }
+    }
+
+    private func resolveNames() {
+        for index in resolveDue.indices where resolveDue[index] <= control.now {
+            let plan = snapshot.upstreams[index]
+            resolveDue[index] = control.now + plan.resolveInterval
+            guard plan.servers.contains(where: { if case .name = $0.location { true } else { false } }) else {
+                continue
+            }
+            let mailbox = control.mailbox
+            let generation = snapshot.generation
+            _ = offload.submit {
+                let lists = plan.servers.map { server in
+                    switch server.location {
+                    case .fixed: return server.addresses
+                    case .name(let name, let port):
+                        let found = Resolver.addresses(of: name, port: port)
+                        return found.isEmpty ? server.addresses : found
+                    }
+                }
+                mailbox.post(.resolved(generation: generation, upstream: index, lists))
+            }
+        }
+    }
+
+    // MARK: Signals
+
+    private func received(signal: Int32) {
+        switch signal {
+        case SIGTERM, SIGINT: drain()
+        case SIGHUP: reload()
+        case SIGUSR1: log?.reopen()
+        default: break
+        }
+    }
+
+    private func drain() {
+        if drainDeadline != nil { return }
+        let deadline = Clock.milliseconds() + snapshot.drain
+        drainDeadline = deadline
+        Log.info("draining", ("seconds", "\(snapshot.drain / 1000)"))
+        for worker in workers { worker.mailbox.post(.drain(until: deadline)) }
+    }
+
+    // MARK: Health of ourselves
+
+    private var lastStall: Int64 = 0
+
+    private func watchLoops() {
+        guard control.now - lastStall > 10_000 else { return }
+        for (index, worker) in workers.enumerated() {
+            let last = worker.pulse.last
+            if last > 0, control.now - last > 5000 {
+                lastStall = control.now
+                Log.error(
+                    "a worker's loop has not turned",
+                    ("worker", "\(index)"),
+                    ("milliseconds", "\(control.now - last)")
+                )
+            }
+        }
+    }
+
+    /// The conditions of readiness: name, whether it holds, what is the matter.
+    var conditions: [(name: String, holds: Bool, detail: String)] {
+        let now = Clock.milliseconds()
+        let turning = workers.allSatisfy { $0.pulse.last > 0 && now - $0.pulse.last < 5000 }
+        var all: [(name: String, holds: Bool, detail: String)] = [
+            ("configuration", true, "generation \(snapshot.generation)"),
+            ("workers", turning, turning ? "\(workers.count) turning" : "a loop does not turn"),
+            ("draining", drainDeadline == nil, drainDeadline == nil ? "no" : "the gateway is shutting down"),
+        ]
+        for issuer in snapshot.identity.issuerStates {
+            all.append(("issuer " + issuer.name, issuer.hasKeys, issuer.detail))
+        }
+        return all
+    }
+
+    /// Upstreams and their backends as the health board has them.
+    var backends: [(upstream: String, backend: String, isUp: Bool)] {
+        snapshot.healthTargets.map { ($0.upstream, $0.address.text, snapshot.board.isUp($0.boardIndex)) }
+    }
+
+    /// Whether every worker has begun to turn.
+    var isStarted: Bool { workers.allSatisfy { $0.pulse.last > 0 } }
+
+    /// Writes all metrics.
+    func writeMetrics(to out: OutputBuffer) {
+        let health = backends.map {
+            ExtraMetric(
+                "portcullis_backend_up",
+                "Whether active checks have the backend in.",
+                kind: .gauge,
+                labels: [("upstream", $0.upstream), ("backend", $0.backend)],
+                value: $0.isUp ? 1 : 0
+            )
+        }
+        let info = ExtraMetric(
+            "portcullis_build_info",
+            "The running version.",
+            kind: .gauge,
+            labels: [("version", Self.version)],
+            value: 1
+        )
+        let generation = ExtraMetric(
+            "portcullis_configuration_generation",
+            "Generation of the configuration in force.",
+            kind: .gauge,
+            labels: [],
+            value: Double(snapshot.generation)
+        )
+        PrometheusText.render(metrics, extra: health + [info, generation], into: out)
+    }
+}
+
+/// Tells the last of several threads that it is the last.
+private final class Countdown: Sendable {
+    private let left: Atomic<Int>
+
+    init(_ count: Int) { left = Atomic(count) }
+
+    /// One is done; true for the last.
+    func step() -> Bool { left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
+}
+
+/// Lets a worker's thread report its end; the gateway outlives its threads, which it joins.
+private struct WeakCounter: @unchecked Sendable {
+    // Exception: only the atomic counter of the gateway is touched.
+    private unowned let gateway: Gateway
+
+    init(_ gateway: Gateway) { self.gateway = gateway }
+
+    func workerEnded() { gateway.workerEnded() }
+}
+
+/// What a worker's thread needs to make its worker; made on the control thread, used once on the worker's.
+private struct WorkerStart: @unchecked Sendable {
+    // Exception: the listeners change hands here, before the thread begins to use them.
+    let index: Int
+    let snapshot: Snapshot
+    let listeners: [Listener]
+    let mailbox: Mailbox<WorkerMessage>
+    let metrics: Metrics
+    let log: AccessLog?
+    let pulse: Pulse
+
+    func make() throws(SystemError) -> Worker {
+        try Worker(
+            index: index,
+            snapshot: snapshot,
+            listeners: listeners,
+            mailbox: mailbox,
+            metrics: metrics,
+            lane: log?.makeLane(metrics.worker(index)),
+            pulse: pulse
+        )
+    }
+}
+
+extension Gateway {
+    /// What `check` found.
+    public struct CheckResult {
+        /// Whether `run` would start.
+        public var isValid: Bool
+        /// Problems and warnings, sorted by place.
+        public var problems: [String]
+        /// The effective routes as a table.
+        public var table: String
+    }
+
+    /// Validates everything that `run` would need: configuration, keys, routes, names, and that sockets can be bound.
+    public static func check(path: String) -> CheckResult {
+        let loaded = SnapshotBuilder.load(path: path, generation: 0)
+        return CheckResult(
+            isValid: loaded.build != nil,
+            problems: loaded.messages,
+            table: loaded.settings.map { RouteListing(settings: $0).text } ?? ""
+        )
+    }
+}

@@ -51,6 +51,26 @@ public final class KeySet: Sendable {
     /// Keys that cannot be used (other types and uses, too weak, malformed) are left out and listed in `skipped`, as
     /// RFC 7517 §5 wants it: one odd key of an issuer must not disable the others.
     public static func jwks(_ text: [UInt8], algorithm: Algorithm? = nil) throws(KeyError) -> KeySet {
+        let (keys, skipped) = try read(text, algorithm: algorithm)
+        return try KeySet(keys, skipped: skipped)
+    }
+
+    /// The keys of a JWK set of our own that may hold secrets beside public keys, in two sets; each may be empty.
+    public static func separatedJWKS(
+        _ text: [UInt8],
+        algorithm: Algorithm? = nil
+    ) throws(KeyError) -> (publicKeys: KeySet, secrets: KeySet) {
+        let (keys, skipped) = try read(text, algorithm: algorithm)
+        return (
+            try KeySet(keys.filter { $0.kind != .secret }, skipped: skipped),
+            try KeySet(keys.filter { $0.kind == .secret })
+        )
+    }
+
+    private static func read(
+        _ text: [UInt8],
+        algorithm: Algorithm?
+    ) throws(KeyError) -> (keys: [Key], skipped: [Skipped]) {
         guard text.count <= maximumBytes else { throw .badJSON }
         let document = JSONDocument(capacity: text.count, nodes: 256)
         do throws(JSONError) {
@@ -60,7 +80,7 @@ public final class KeySet: Sendable {
         }
         guard document.kind(0) == .object else { throw .badJSON }
         let list = document.member(0, "keys")
-        guard list >= 0 else { return try KeySet([Key.key(JWK(document: document, object: 0), algorithm: algorithm)]) }
+        guard list >= 0 else { return ([try Key.key(JWK(document: document, object: 0), algorithm: algorithm)], []) }
         guard document.kind(list) == .array else { throw .badJSON }
         guard document.childCount(list) <= maximumCount else { throw .tooManyKeys }
         var keys: [Key] = []
@@ -84,7 +104,7 @@ public final class KeySet: Sendable {
         for odd in skipped where odd.error.isMalformed {
             if let id = odd.id, keys.contains(where: { $0.idText == id }) { throw .duplicateID(id) }
         }
-        return try KeySet(keys, skipped: skipped)
+        return (keys, skipped)
     }
 
     /// The public keys as a JWK set; secrets are left out.

@@ -81,7 +81,9 @@ public struct IPAddress: Equatable, Hashable, Sendable {
 
     private func writeIPv6(to out: OutputBuffer) {
         // RFC 5952: the longest run of zero groups (two at least, the first of equals) becomes "::".
-        func group(_ i: Int) -> UInt64 { (i < 4 ? high >> UInt64(48 - 16 * i) : low >> UInt64(48 - 16 * (i - 4))) & 0xffff }
+        func group(_ i: Int) -> UInt64 {
+            (i < 4 ? high >> UInt64(48 - 16 * i) : low >> UInt64(48 - 16 * (i - 4))) & 0xffff
+        }
         var bestStart = -1
         var bestLength = 1
         var i = 0

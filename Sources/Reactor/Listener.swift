@@ -40,7 +40,11 @@ public final class Listener {
     /// Opens a listening socket.
     ///
     /// - Throws: ``SystemError`` when the address is taken, not ours, or not allowed.
-    public static func open(_ address: SocketAddress, backlog: Int32, mode: UInt32 = 0o660) throws(SystemError) -> (
+    public static func open(
+        _ address: SocketAddress,
+        backlog: Int32,
+        mode: UInt32 = 0o660
+    ) throws(SystemError) -> (
         Int32, SocketAddress
     ) {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

@@ -32,7 +32,9 @@ public struct Readiness: OptionSet, Sendable {
     /// A set of the given bits.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     /// Bytes to read, an end, or an error.
-    public static let readable = Readiness(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    public static let readable = Readiness(
+        rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
+    )
     /// Room to write, or an error.
     public static let writable = Readiness(rawValue: EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
     /// Both directions are closed or the socket failed.
@@ -45,7 +47,9 @@ public struct Readiness: OptionSet, Sendable {
     public static let halfClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
 }
 
-/// An epoll instance with its event array. Owned by one thread.
+/// An epoll instance with its event array.
+///
+/// Owned by one thread.
 ///
 /// A registration carries the descriptor and a generation; whoever receives an event compares the generation, so that a
 /// late event never touches what has taken the descriptor's place.

@@ -39,7 +39,9 @@ public enum Socket {
         }
     }
 
-    /// Begins to connect. Returns the descriptor, or a negative errno.
+    /// Begins to connect.
+    ///
+    /// Returns the descriptor, or a negative errno.
     public static func connect(to address: SocketAddress) -> (descriptor: Int32, done: Bool) {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family, type, 0)

@@ -3,7 +3,9 @@
 /// Names a timer of a ``TimerWheel``.
 public typealias TimerID = Int32
 
-/// A wheel of 1,024 slots of 16 ms each. Owned by one thread.
+/// A wheel of 1,024 slots of 16 ms each.
+///
+/// Owned by one thread.
 ///
 /// Deadlines further away than one round stay in their slot and are passed over. An owner that only ever moves its
 /// deadline later need not tell the wheel: it looks at its own deadline when the timer fires, and arms again.

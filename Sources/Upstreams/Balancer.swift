@@ -36,7 +36,9 @@ public enum Balancer: Sendable {
             let i = (turn &+ step) % backends.count
             guard usable & 1 << UInt64(i) != 0 else { continue }
             let backend = backends[i]
-            if best < 0 || backend.active &* backends[best].weight < backends[best].active &* backend.weight { best = i }
+            if best < 0 || backend.active &* backends[best].weight < backends[best].active &* backend.weight {
+                best = i
+            }
         }
         return best < 0 ? nil : best
     }

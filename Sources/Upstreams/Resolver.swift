@@ -18,7 +18,9 @@ public enum ServerLocation: Sendable, Equatable {
             self = .fixed(SocketAddress(path: path))
             return
         }
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         guard !host.isEmpty else { return nil }
@@ -31,7 +33,9 @@ public enum ServerLocation: Sendable, Equatable {
     }
 }
 
-/// Name look-ups by the system's resolver. They block: call on an offload thread.
+/// Name look-ups by the system's resolver.
+///
+/// They block: call on an offload thread.
 public enum Resolver {
     /// All addresses of a name, sorted, without duplicates; empty when it is not known.
     public static func addresses(of name: String, port: UInt16) -> [SocketAddress] {
@@ -44,7 +48,10 @@ public enum Resolver {
         var found: [SocketAddress] = []
         var node: UnsafeMutablePointer<addrinfo>? = first
         while let entry = node {
-            if let address = SocketAddress(UnsafeMutableRawPointer(entry.pointee.ai_addr), length: Int(entry.pointee.ai_addrlen)),
+            if let address = SocketAddress(
+                UnsafeMutableRawPointer(entry.pointee.ai_addr),
+                length: Int(entry.pointee.ai_addrlen)
+            ),
                 !found.contains(address)
             {
                 found.append(address)

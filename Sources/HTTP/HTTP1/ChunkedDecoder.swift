@@ -40,7 +40,7 @@ public struct ChunkedDecoder: Sendable {
         case finished
     }
 
-    /// The longest extensions of one chunk.
+    /// The longest extensions of one chunk, unless it is said otherwise.
     public static let longestExtensions = 256
     /// How much more than its data a body's chunk lines may weigh before it is refused.
     public static let mostOverhead = 16384
@@ -48,11 +48,14 @@ public struct ChunkedDecoder: Sendable {
     private var state = State.size
     private var digits: UInt8 = 0
     private var extensions: UInt16 = 0
+    private let extensionLimit: UInt16
     private var overhead: Int32 = 0
     private var remaining: UInt64 = 0
 
-    /// A decoder at the start of the content.
-    public init() {}
+    /// A decoder at the start of the content, for extensions of up to `longestExtensions` bytes, at most 65,534.
+    public init(longestExtensions: Int = ChunkedDecoder.longestExtensions) {
+        extensionLimit = UInt16(clamping: min(max(longestExtensions, 0), 65_534))
+    }
 
     /// Whether the last chunk's line was read.
     public var isFinished: Bool { state == .finished }
@@ -137,7 +140,7 @@ public struct ChunkedDecoder: Sendable {
     /// One byte of `*( BWS ";" BWS name [ BWS "=" BWS value ] )`.
     private mutating func inExtension(_ byte: UInt8) -> ProtocolError? {
         extensions &+= 1
-        if extensions > ChunkedDecoder.longestExtensions { return .chunkExtensionTooLong }
+        if extensions > extensionLimit { return .chunkExtensionTooLong }
         let isBlank = byte == 0x20 || byte == 0x09
         switch state {
         case .extensionQuoted:

@@ -1,0 +1,141 @@
+// HOT. From a parsed head to a verdict that is carried out: the request's way through the gate.
+import Bytes
+import CLinux
+import Glibc
+import HTTP
+import Identity
+import Policy
+import Settings
+import Reactor
+import Telemetry
+
+extension Exchange {
+    /// Decides about the head in `worker.requestHead` and does what the verdict says.
+    func decide(_ head: RequestHead, _ input: UnsafeMutablePointer<UInt8>, _ connection: DownstreamConnection) {
+        let bytes = UnsafePointer(input)
+        connection.judgePeer(plan.snapshot)
+        takeRequestID(head, bytes, trusted: connection.isTrusted)
+        note.acceptsHTML = acceptsHTML(head, bytes)
+        clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
+        if head.form == .asterisk { return answerAsterisk(head, bytes, connection) }
+        let span = Span(_unsafeElements: UnsafeBufferPointer(start: bytes, count: head.length))
+        let error = worker.target.canonicalize(span, target: head.pathAndQuery, options: plan.pathOptions)
+        guard error == nil else {
+            noteRequest(head, bytes, path: UnsafeBufferPointer(start: nil, count: 0))
+            isLast = true
+            if let error {
+                worker.refused(error)
+                refuseAfterHead(Problem(error), head, connection)
+            }
+            return
+        }
+        noteRequest(head, bytes, path: worker.target.path)
+        if let problem = refusalBeforeRouting(head, bytes) { return refuseAfterHead(problem, head, connection) }
+        if head.method == .get || head.method == .head, let endpoint = plan.snapshot.endpoint(worker.target.path) {
+            consumeHead(head, connection)
+            return answer(endpoint)
+        }
+        if head.method == .options, let problem = spendHop(head, bytes) {
+            if problem.status != 200 { return refuseAfterHead(problem, head, connection) }
+            return answerAsterisk(head, bytes, connection)
+        }
+        passGate(head, input, connection)
+    }
+
+    /// `Max-Forwards` of OPTIONS (RFC 9110 §7.6.2): a problem with status 200 means that we are the last hop.
+    private func spendHop(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {
+        hopsLeft = -1
+        let index = head.first(.maxForwards)
+        guard index >= 0 else { return nil }
+        var hops = 0
+        let value = head[index].value
+        guard head.count(.maxForwards) == 1, (1...9).contains(value.count) else { return Problem.hops }
+        for i in value.start..<value.end {
+            guard input[i] &- 0x30 < 10 else { return Problem.hops }
+            hops = hops * 10 + Int(input[i] &- 0x30)
+        }
+        if hops == 0 { return Problem(status: 200, code: "", detail: "") }
+        head.fields.drop(index)
+        hopsLeft = hops - 1
+        return nil
+    }
+
+    /// Refuses a request whose head is still in the input.
+    func refuseAfterHead(_ problem: Problem, _ head: RequestHead, _ connection: DownstreamConnection) {
+        consumeHead(head, connection)
+        if note.reason.utf8CodeUnitCount == 0 { note.reason = problem.code }
+        respond(problem)
+    }
+
+    func consumeHead(_ head: RequestHead, _ connection: DownstreamConnection) {
+        connection.input?.consume(head.length)
+        if connection.input?.isEmpty == true { connection.giveInput() }
+    }
+
+    // MARK: Before the gate
+
+    private func takeRequestID(_ head: RequestHead, _ input: UnsafePointer<UInt8>, trusted: Bool) {
+        let index = trusted ? head.first(.xRequestID) : -1
+        guard index >= 0 else { return makeRequestID(nil) }
+        let value = head[index].value
+        makeRequestID(UnsafeBufferPointer(start: input + value.start, count: value.count))
+    }
+
+    private func acceptsHTML(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
+        let index = head.first(.accept)
+        guard index >= 0 else { return false }
+        let value = head[index].value
+        let needle: StaticString = "text/html"
+        return memmem(input + value.start, value.count, needle.utf8Start, needle.utf8CodeUnitCount) != nil
+    }
+
+    /// The client as trusted proxies tell it: the last address that is not one of theirs.
+    private func forwardedClient(
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) -> IPAddress {
+        var client = connection.peer
+        for i in stride(from: head.fieldCount - 1, through: 0, by: -1) where head[i].id == .xForwardedFor {
+            let value = head[i].value
+            let text = String(
+                decoding: UnsafeBufferPointer(start: input + value.start, count: value.count),
+                as: UTF8.self
+            )
+            for part in text.split(separator: ",").reversed() {
+                let trimmed = part.filter { $0 != " " && $0 != "\t" }
+                guard let address = IPAddress(text: trimmed) else { return client }
+                client = address
+                if !plan.snapshot.isTrusted(address) { return client }
+            }
+        }
+        return client
+    }
+
+    private func refusalBeforeRouting(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {
+        // TRACE would show the client the identity that was injected (RFC 9110 §9.3.8).
+        if head.method == .trace { return Problem(GatewayError.methodRefused) }
+        if head.hasUnusualNames, plan.snapshot.fields.unusualNames == .reject {
+            return Problem(
+                status: 400,
+                code: "unusual_field_name",
+                detail: "A field name holds other characters than letters, digits and hyphens."
+            )
+        }
+        return nil
+    }
+
+    /// `OPTIONS *` is about this server, not about a resource behind it.
+    private func answerAsterisk(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ connection: DownstreamConnection)
+    {
+        noteRequest(head, input, path: UnsafeBufferPointer(start: input + head.target.start, count: head.target.count))
+        consumeHead(head, connection)
+        status = 204
+        let out = worker.compose
+        out.removeAll()
+        HeadWriter.appendStatusLine(204, to: out)
+        out.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n")
+        worker.bodyScratch.removeAll()
+        finishOwnAnswer(worker.bodyScratch, out)
+    }
+}

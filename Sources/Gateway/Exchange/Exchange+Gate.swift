@@ -1,0 +1,250 @@
+// HOT. The one decision: route, credential, principal, rule, verdict; and what each verdict leads to.
+import Bytes
+import HTTP
+import Identity
+import Policy
+import Reactor
+import Settings
+import Telemetry
+
+extension Exchange {
+    /// Route, credential, principal, rule, verdict.
+    ///
+    /// `worker.target` holds the canonical target.
+    func passGate(_ head: RequestHead, _ input: UnsafeMutablePointer<UInt8>, _ connection: DownstreamConnection) {
+        let bytes = UnsafePointer(input)
+        let snapshot = plan.snapshot
+        // Hop-by-hop names and forged identity go first, so that nothing of theirs is left when ours is added.
+        let protection = snapshot.identity.injection.protect(head, bytes)
+        if protection.removed > 0 { worker.metrics.add(.identityFieldsStripped, UInt64(protection.removed)) }
+        if protection.reason != .none {
+            isLast = true
+            return refuseAfterHead(Problem(protection.reason, status: 400), head, connection)
+        }
+        let host = UnsafeBufferPointer(start: bytes + head.host.start, count: head.host.count)
+        let index = snapshot.table.resolve(host: host, path: worker.target.path, head: head, bytes)
+        guard index >= 0 else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
+        route = index
+        if worker.target.hasEncodedSlash, !plan.routes[index].allowsEncodedSlashes {
+            return refuseAfterHead(Problem(ProtocolError.pathEscapedSlash), head, connection)
+        }
+        let rule = snapshot.rules[index]
+        guard rule.auth != .public else { return apply(rule.evaluate(nil), rule, head, input, connection) }
+        switch Credential.find(in: head, bytes) {
+        case .none:
+            apply(rule.evaluate(nil), rule, head, input, connection)
+        case .refused(let reason):
+            challenge(reason, head, connection)
+        case .bearer(let slice):
+            switch authenticate(UnsafeBufferPointer(start: bytes + slice.start, count: slice.count)) {
+            case .verified(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
+            case .rejected(let reason): challenge(reason, head, connection)
+            case .unavailable(let reason): unavailable(reason, head, connection)
+            }
+        }
+    }
+
+    /// Who the token speaks for: out of the worker's cache, or verified now.
+    @inline(__always)
+    private func authenticate(_ token: UnsafeBufferPointer<UInt8>) -> AuthenticationOutcome {
+        let identity = plan.snapshot.identity
+        guard identity.cacheEntries > 0 else {
+            return plan.authenticator.authenticate(token, now: worker.unixSeconds)
+        }
+        let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
+        if let principal = worker.cache.find(token, generation: generation, now: worker.unixSeconds) {
+            worker.metrics.add(.tokenCacheHits, 1)
+            return .verified(principal)
+        }
+        worker.metrics.add(.tokenCacheMisses, 1)
+        let outcome = plan.authenticator.authenticate(token, now: worker.unixSeconds)
+        if case .verified(let principal) = outcome {
+            let until = min(principal.expiry, worker.unixSeconds &+ identity.cacheSeconds)
+            let evicted = worker.cache.evictions
+            worker.cache.insert(token, principal, generation: generation, until: until)
+            if worker.cache.evictions != evicted { worker.metrics.add(.tokenCacheEvictions, 1) }
+        }
+        return outcome
+    }
+
+    // MARK: Verdicts
+
+    @inline(__always)
+    private func apply(
+        _ verdict: consuming Verdict,
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        switch consume verdict {
+        case .admit(let permit): admit(permit, head, input, connection)
+        case .challenge(let reason): challenge(reason, head, connection)
+        case .deny(let reason): deny(reason, rule, head, connection)
+        }
+    }
+
+    @inline(__always)
+    private func admit(
+        _ permit: consuming Permit,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        note.principal = permit.principal
+        if permit.wouldHaveRefused != .none {
+            note.auth = .reportOnly
+            note.reason = permit.wouldHaveRefused.code
+            note.reasonIndex = Int(permit.wouldHaveRefused.rawValue)
+        } else {
+            note.auth = permit.principal == nil ? .anonymous : .accepted
+        }
+        let route = plan.routes[self.route]
+        switch route.action {
+        case .forward(let upstream): forwardRequest(permit, route, upstream, head, input, connection)
+        case .redirect(let status, let location, let keepsPath):
+            redirect(status, location, keepsPath: keepsPath, head, input, connection)
+        case .respond(let status, let fields, let body):
+            answerFixed(status, fields, body, head, connection)
+        }
+    }
+
+    private func challenge(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+        note.auth = .rejected
+        note.reason = reason.code
+        note.reasonIndex = Int(reason.rawValue)
+        var problem = Problem(reason, status: 401)
+        problem.isChallenge = true
+        problem.oauthError = reason.oauthError
+        refuseAfterHead(problem, head, connection)
+    }
+
+    private func deny(_ reason: Reason, _ rule: Rule, _ head: RequestHead, _ connection: DownstreamConnection) {
+        note.auth = .denied
+        note.reason = reason.code
+        note.reasonIndex = Int(reason.rawValue)
+        var problem = Problem(reason, status: 403)
+        problem.oauthError = reason.oauthError
+        problem.isChallenge = problem.oauthError.utf8CodeUnitCount > 0
+        if problem.isChallenge { problem.scopes = rule.requiredScopes }
+        refuseAfterHead(problem, head, connection)
+    }
+
+    private func unavailable(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+        note.auth = .unavailable
+        note.reason = reason.code
+        note.reasonIndex = Int(reason.rawValue)
+        var problem = Problem(reason, status: 503)
+        problem.retryAfter = 5
+        refuseAfterHead(problem, head, connection)
+    }
+
+    // MARK: Forwarding
+
+    /// Writes the request for the backend, identity last, and sends it on its way.
+    ///
+    /// Without a permit there is no way.
+    private func forwardRequest(
+        _ permit: consuming Permit,
+        _ route: RoutePlan,
+        _ upstream: Int,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        bodyLimit = route.bodyLimit
+        if case .length(let length) = requestFraming, length > bodyLimit {
+            worker.metrics.hit(.body)
+            return refuseAfterHead(Problem(GatewayError.bodyTooLarge), head, connection)
+        }
+        let matched = route.stripPrefix.count
+        if matched > 0 {
+            let error = route.replacement.withUnsafeBufferPointer {
+                worker.target.replacePrefix(length: matched, with: $0)
+            }
+            if let error {
+                worker.refused(error)
+                return refuseAfterHead(Problem(error), head, connection)
+            }
+        }
+        limitOverall(route.requestTimeout)
+        chooseUpgrade(head, UnsafePointer(input), route)
+        dropFields(head, UnsafePointer(input), route, trusted: connection.isTrusted)
+        let out = self.out ?? worker.small.take()
+        self.out = out
+        writeRequest(head, input, route, to: out)
+        if let principal = permit.principal {
+            out.append(principal.headerBlock)
+            if !route.assertionAudience.isEmpty, !writeAssertion(principal, route, to: out) {
+                out.removeAll()
+                return unavailable(.assertionFailed, head, connection)
+            }
+        }
+        out.append("\r\n")
+        consumeHead(head, connection)
+        forward(plan.upstreams[upstream])
+        if phase != .idle { pumpRequest() }
+    }
+
+    private func writeAssertion(_ principal: Principal, _ route: RoutePlan, to out: OutputBuffer) -> Bool {
+        guard let signer = plan.assertions else { return false }
+        let signed = signer.signed
+        let token = route.assertionAudience.withUnsafeBufferPointer {
+            signer.assertion(for: principal, audience: $0, now: worker.unixSeconds)
+        }
+        worker.metrics.add(signer.signed == signed ? .assertionCacheHits : .assertionsSigned, 1)
+        guard token.count > 0 else { return false }
+        out.append(plan.snapshot.identity.assertionLine)
+        out.append(token)
+        out.append("\r\n")
+        return true
+    }
+
+    // MARK: Answers of the route's own
+
+    private func redirect(
+        _ status: Int,
+        _ location: [UInt8],
+        keepsPath: Bool,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        let out = worker.compose
+        out.removeAll()
+        self.status = status
+        HeadWriter.appendStatusLine(status, to: out)
+        out.append("Location: ")
+        out.append(location)
+        if keepsPath {
+            out.append(worker.target.path)
+            if worker.target.hasQuery {
+                out.append(byte: 0x3f)
+                out.append(input, worker.target.query)
+            }
+        }
+        out.append("\r\n")
+        consumeHead(head, connection)
+        worker.bodyScratch.removeAll()
+        finishOwnAnswer(worker.bodyScratch, out)
+    }
+
+    private func answerFixed(
+        _ status: Int,
+        _ fields: [UInt8],
+        _ body: [UInt8],
+        _ head: RequestHead,
+        _ connection: DownstreamConnection
+    ) {
+        let out = worker.compose
+        out.removeAll()
+        self.status = status
+        HeadWriter.appendStatusLine(status, to: out)
+        out.append(fields)
+        consumeHead(head, connection)
+        let content = worker.bodyScratch
+        content.removeAll()
+        content.append(body)
+        finishOwnAnswer(content, out)
+    }
+}

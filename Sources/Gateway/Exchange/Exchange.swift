@@ -1,0 +1,344 @@
+// HOT. One request and its response: what codecs, gate and upstream share. Pooled; a worker reuses it for ever.
+import Bytes
+import Glibc
+import HTTP
+import Identity
+import Policy
+import Reactor
+import Telemetry
+import Upstreams
+
+/// One request and its response.
+///
+///     idle ─begin─► deciding ─forward─► leasing ─attached─► sending ─head of answer─► answering ─► idle
+///                      └──respond / deny──────────────────────────────────────────────────────────► idle
+///                                                               answering ─101─► tunnelling ─► idle
+final class Exchange {
+    enum Phase {
+        case idle
+        case deciding
+        /// All connections are taken: the lease is tried again.
+        case waiting
+        case connecting
+        /// The request is on its way, no byte of the final answer was relayed.
+        case sending
+        /// The answer is being relayed.
+        case answering
+        case tunnelling
+    }
+
+    /// What a deadline is for.
+    enum Wait {
+        case none, lease, connect, clientBody, firstByte, stream, tunnel
+    }
+
+    /// The least and the most that is read at once of a long body.
+    static let smallestBurst = 16 * 1024
+    static let firstBurst = 64 * 1024
+    static let maximumInterim = 32
+
+    unowned(unsafe) let worker: Worker
+    private let timer: TimerID
+
+    var phase = Phase.idle
+    var connection: DownstreamConnection?
+    var upstreamConnection: UpstreamConnection?
+    var upstream: Upstream?
+    var plan: WorkerPlan
+    var route = -1
+
+    // The request.
+    var method = Method.get
+    var isHTTP10 = false
+    var keepAlive = false
+    var isLast = false
+    var upgrade = false
+    /// The protocol that the client asks for.
+    var upgradeName: [UInt8] = []
+    var requestFraming = BodyFraming.none
+    var requestRemaining: UInt64 = 0
+    var requestDecoder = ChunkedDecoder()
+    var requestComplete = true
+    var requestBytes: UInt64 = 0
+    var bodyLimit = UInt64.max
+    /// The request as the backend gets it: unsent bytes begin at `sent`.
+    var out: OutputBuffer?
+    var sent = 0
+    var isReplayable = false
+    /// Whether any byte of the request went to the connection in use.
+    var hasSent = false
+    var tried: UInt64 = 0
+    var isReused = false
+    /// Why the last connection attempt failed, for the answer when no other backend is left.
+    var lastFailure = GatewayError.upstreamRefused
+
+    /// The input holds a part of a chunk line or trailer section: it takes more bytes to go on.
+    var inputIsStuck = false
+    var isTooLarge = false
+    var waitUntil: Int64 = 0
+
+    // The answer.
+    var status = 0
+    var responseFraming = BodyFraming.none
+    var responseRemaining: UInt64 = 0
+    var responseDecoder = ChunkedDecoder()
+    var clientFraming = BodyFraming.none
+    var upstreamKeepAlive = false
+    var closesAfter = false
+    var responseBytes: UInt64 = 0
+    var interims = 0
+    var isTunnel = false
+    /// How much of the answer is read at once: grows while the client keeps up, shrinks when it does not.
+    var burst = Exchange.firstBurst
+    var clientEnded = false
+    var upstreamEnded = false
+    var clientEndPassed = false
+    var upstreamEndPassed = false
+
+    // The head.
+    /// Who asks: the peer, or who a trusted proxy says it is.
+    var clientAddress = IPAddress.unix
+    /// What goes on as `Max-Forwards`; negative for none of ours.
+    var hopsLeft = -1
+    /// The request's own trace context goes on.
+    var keepsTrace = false
+
+    // For the log.
+    var note = ExchangeNote()
+    var startedMicros: Int64 = 0
+    var sentMicros: Int64 = 0
+    var answeredMicros: Int64 = 0
+
+    // Deadlines.
+    private var wait = Wait.none
+    private var deadline = Int64.max
+    private var overall = Int64.max
+    private var window: UInt64 = 0
+
+    init(worker: Worker, timer: TimerID) {
+        self.worker = worker
+        self.timer = timer
+        plan = worker.plan
+    }
+
+    // MARK: Begin
+
+    /// Takes the head in `worker.requestHead` and decides about it.
+    func begin(_ connection: DownstreamConnection, isLast: Bool) {
+        let head = worker.requestHead
+        reset(connection)
+        self.isLast = isLast
+        method = head.method
+        isHTTP10 = head.version == .http10
+        keepAlive = head.keepAlive
+        requestFraming = head.framing
+        switch head.framing {
+        case .none, .untilClose: requestComplete = true
+        case .length(let length):
+            requestRemaining = length
+            requestComplete = length == 0
+        case .chunked:
+            requestDecoder = ChunkedDecoder(longestExtensions: plan.snapshot.chunkExtensionLimit)
+            requestComplete = false
+        }
+        guard let input = connection.input else { return finish(keepAlive: false) }
+        decide(head, input.readable, connection)
+    }
+
+    /// Answers a head that could not be parsed, or did not come, and closes.
+    func refuse(_ connection: DownstreamConnection, _ problem: Problem) {
+        reset(connection)
+        requestComplete = false
+        isLast = true
+        makeRequestID(nil)
+        note.reason = problem.code
+        respond(problem)
+    }
+
+    private func reset(_ connection: DownstreamConnection) {
+        self.connection = connection
+        if plan !== worker.plan { plan = worker.plan }
+        phase = .deciding
+        route = -1
+        upstream = nil
+        method = .other
+        isHTTP10 = false
+        keepAlive = false
+        isLast = false
+        upgrade = false
+        hopsLeft = -1
+        requestFraming = .none
+        requestBytes = 0
+        bodyLimit = .max
+        sent = 0
+        isReplayable = false
+        hasSent = false
+        tried = 0
+        inputIsStuck = false
+        isTooLarge = false
+        isReused = false
+        lastFailure = .upstreamRefused
+        status = 0
+        responseFraming = .none
+        closesAfter = false
+        responseBytes = 0
+        burst = Exchange.firstBurst
+        interims = 0
+        clientEnded = false
+        upstreamEnded = false
+        clientEndPassed = false
+        upstreamEndPassed = false
+        startedMicros = Clock.microseconds()
+        sentMicros = 0
+        answeredMicros = 0
+        wait = .none
+        deadline = .max
+        overall = .max
+        note.reset()
+        worker.metrics.adjust(.requestsActive, by: 1)
+    }
+
+    /// Counts an event of the upstream that this exchange uses.
+    func countUpstream(_ event: UpstreamEvent) {
+        if route >= 0 { worker.metrics.upstream(plan.routes[route].upstreamSlot, event) }
+    }
+
+    // MARK: End
+
+    /// The one exit: log, metrics, connections back, next head.
+    func finish(keepAlive: Bool) {
+        guard phase != .idle else { return }
+        settle()
+        let connection = self.connection
+        self.connection = nil
+        worker.give(self)
+        connection?.exchangeFinished(keepAlive: keepAlive)
+    }
+
+    /// The client is gone: nothing can be answered any more.
+    func clientGone() {
+        guard phase != .idle else { return }
+        if status == 0 { status = 499 }
+        note.clientGone = true
+        abandoned()
+    }
+
+    /// Ends without telling the client's connection, which ends itself.
+    func abandoned() {
+        guard phase != .idle else { return }
+        closeUpstream()
+        settle()
+        connection?.exchange = nil
+        connection = nil
+        worker.give(self)
+    }
+
+    /// An answer that has begun cannot be completed: the client sees a reset, never an end.
+    func abort() {
+        guard phase != .idle else { return }
+        note.aborted = true
+        connection?.abort()
+    }
+
+    private func settle() {
+        closeUpstream()
+        phase = .idle
+        if isTunnel {
+            isTunnel = false
+            worker.metrics.adjust(.tunnelsOpen, by: -1)
+        }
+        worker.metrics.adjust(.requestsActive, by: -1)
+        if let out {
+            worker.small.give(out)
+            self.out = nil
+        }
+        upstream = nil
+        deadline = .max
+        overall = .max
+        wait = .none
+        record()
+    }
+
+    func closeUpstream() {
+        if let upstreamConnection {
+            self.upstreamConnection = nil
+            upstreamConnection.close()
+        }
+    }
+
+    /// The worker drains: this answer is the connection's last.
+    func lastOnConnection() { isLast = true }
+
+    // MARK: Deadlines
+
+    /// Bytes queued for one side at which reading from the other stops, and at which it goes on.
+    @inline(__always) var highWater: Int { plan.snapshot.bufferLimit }
+    @inline(__always) var lowWater: Int { plan.snapshot.bufferLimit >> 2 }
+
+    /// Watches for the end of a wait, `milliseconds` from now; 0 for as long as the whole exchange may take.
+    @inline(__always)
+    func watch(_ wait: Wait, _ milliseconds: Int64) {
+        self.wait = wait
+        deadline = milliseconds == 0 ? overall : min(worker.now &+ milliseconds, overall)
+        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
+    }
+
+    /// Sets the deadline of the whole exchange.
+    @inline(__always)
+    func limitOverall(_ milliseconds: Int64) {
+        overall = milliseconds == 0 ? .max : worker.now &+ milliseconds
+        deadline = min(deadline, overall)
+        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
+    }
+
+    func unlimitOverall() { overall = .max }
+
+    /// Begins to watch how fast the client's body comes.
+    func watchBody() {
+        window = requestBytes
+        watch(.clientBody, plan.timeouts.bodyProgress)
+    }
+
+    func timerFired() {
+        guard phase != .idle else { return }
+        if worker.now < deadline {
+            if deadline < .max { worker.wheel.arm(timer, at: deadline) }
+            return
+        }
+        if worker.now >= overall {
+            worker.metrics.timedOut(.request)
+            return phase == .answering || phase == .tunnelling ? abort() : fail(.requestDeadline)
+        }
+        switch wait {
+        case .none: break
+        case .lease: retryLease()
+        case .connect:
+            worker.metrics.timedOut(.upstreamConnect)
+            connectTimedOut()
+        case .clientBody: bodyWindowEnded()
+        case .firstByte:
+            worker.metrics.timedOut(.upstreamFirstByte)
+            fail(.upstreamTimeout)
+        case .stream, .tunnel:
+            worker.metrics.timedOut(.streamIdle)
+            phase == .sending ? fail(.upstreamTimeout) : abort()
+        }
+    }
+
+    private func bodyWindowEnded() {
+        let expected = UInt64(plan.timeouts.bodyProgress) * plan.minimumBodyRate / 1000
+        if requestBytes &- window >= expected || (out?.count ?? 0) &- sent >= lowWater { return watchBody() }
+        worker.metrics.timedOut(.bodyProgress)
+        phase == .answering ? abort() : fail(.bodyTimeout)
+    }
+
+    // MARK: Failures
+
+    /// Answers with a failure of the gateway's own making, or aborts when the answer has begun.
+    func fail(_ error: GatewayError) {
+        guard phase != .answering, phase != .tunnelling else { return abort() }
+        closeUpstream()
+        note.reason = error.code
+        respond(Problem(error))
+    }
+}

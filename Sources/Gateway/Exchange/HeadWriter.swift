@@ -1,0 +1,102 @@
+// HOT. Heads on their way out: ranges of the received head are copied, framing and hop-by-hop fields are ours.
+import Bytes
+import HTTP
+import Reactor
+
+/// Writes heads and fields.
+enum HeadWriter {
+    /// `HTTP/1.1 200 OK` and its line end.
+    static func appendStatusLine(_ status: Int, to out: OutputBuffer) {
+        out.append("HTTP/1.1 ")
+        out.append(decimal: UInt64(status))
+        out.append(" ")
+        out.append(Status.reason(status))
+        out.append("\r\n")
+    }
+
+    /// The final answer's head for the client.
+    static func writeResponse(
+        _ head: ResponseHead,
+        _ bytes: UnsafeMutablePointer<UInt8>,
+        to out: OutputBuffer,
+        exchange: Exchange,
+        worker: Worker
+    ) {
+        appendBackendStatusLine(head, bytes, to: out)
+        let plan = exchange.plan.snapshot.fields
+        if !plan.passesServer { dropServer(head) }
+        head.fields.writeKept(from: bytes, to: out)
+        out.append(plan.serverLine)
+        switch exchange.clientFraming {
+        case .length(let length):
+            out.append("Content-Length: ")
+            out.append(decimal: length)
+            out.append("\r\n")
+        case .chunked:
+            out.append("Transfer-Encoding: chunked\r\n")
+        case .none:
+            // HEAD and 304 tell the length that a GET would have (RFC 9110 §8.6).
+            if head.contentLength >= 0, head.status >= 200, head.status != 204 {
+                out.append("Content-Length: ")
+                out.append(decimal: UInt64(head.contentLength))
+                out.append("\r\n")
+            }
+        case .untilClose: break
+        }
+        if head.first(.date) < 0 {
+            out.append("Date: ")
+            worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
+            out.append("\r\n")
+        }
+        out.append(head.version == .http10 ? plan.via10 : plan.via11)
+        if exchange.closesAfter {
+            out.append("Connection: close\r\n")
+        } else if exchange.isHTTP10 {
+            out.append("Connection: keep-alive\r\n")
+        }
+        out.append("\r\n")
+    }
+
+    private static func dropServer(_ head: ResponseHead) {
+        var i = head.first(.server)
+        while i >= 0 {
+            head.fields.drop(i)
+            i = head.fields.next(.server, after: i)
+        }
+    }
+
+    private static func appendBackendStatusLine(
+        _ head: ResponseHead,
+        _ bytes: UnsafeMutablePointer<UInt8>,
+        to out: OutputBuffer
+    ) {
+        out.append("HTTP/1.1 ")
+        out.append(decimal: UInt64(head.status))
+        out.append(" ")
+        out.append(bytes, head.reason)
+        out.append("\r\n")
+    }
+
+    /// An interim answer for the client.
+    static func writeInterim(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>, to out: OutputBuffer) {
+        appendBackendStatusLine(head, bytes, to: out)
+        head.fields.writeKept(from: bytes, to: out)
+        out.append("\r\n")
+    }
+
+    /// The 101 for the client.
+    static func writeSwitch(
+        _ head: ResponseHead,
+        _ bytes: UnsafeMutablePointer<UInt8>,
+        to out: OutputBuffer,
+        via: [UInt8]
+    ) {
+        appendBackendStatusLine(head, bytes, to: out)
+        head.fields.writeKept(from: bytes, to: out)
+        out.append("Connection: upgrade\r\nUpgrade: ")
+        out.append(bytes, head.upgrade)
+        out.append("\r\n")
+        out.append(via)
+        out.append("\r\n")
+    }
+}

@@ -1,0 +1,160 @@
+// HOT. Answers that the gateway makes itself: the only place that turns reasons into responses.
+import Bytes
+import HTTP
+import Identity
+import Reactor
+
+/// An answer that says what is wrong: problem JSON (RFC 9457) for programs, a plain page for browsers.
+struct Problem {
+    var status: Int
+    var code: StaticString
+    var detail: StaticString
+    /// The OAuth error of the challenge (RFC 6750 §3.1), empty for a challenge without one.
+    var oauthError: StaticString = ""
+    /// Whether a `WWW-Authenticate` field goes with it.
+    var isChallenge = false
+    /// The scopes that would have sufficed, space-separated.
+    var scopes: [UInt8] = []
+    /// Seconds for `Retry-After`, 0 for none.
+    var retryAfter = 0
+
+    init(status: Int, code: StaticString, detail: StaticString) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+    }
+
+    /// `Max-Forwards` that is no number.
+    static let hops = Problem(
+        status: 400,
+        code: "max_forwards_malformed",
+        detail: "Max-Forwards must be one decimal number."
+    )
+
+    init(_ error: ProtocolError) {
+        self.init(status: error.status, code: error.code, detail: error.detail)
+    }
+
+    init(_ reason: Reason, status: Int) {
+        self.init(status: status, code: reason.publicCode, detail: reason.detail)
+    }
+
+    init(_ error: GatewayError) {
+        self.init(status: error.status, code: error.code, detail: error.detail)
+        if status == 503 { retryAfter = 1 }
+    }
+}
+
+extension Exchange {
+    /// Sends a problem and ends the exchange.
+    func respond(_ problem: Problem) {
+        guard connection != nil else { return }
+        status = problem.status
+        let body = worker.bodyScratch
+        body.removeAll()
+        if note.acceptsHTML { writePage(problem, to: body) } else { writeJSON(problem, to: body) }
+        let out = worker.compose
+        out.removeAll()
+        HeadWriter.appendStatusLine(problem.status, to: out)
+        out.append(
+            note.acceptsHTML
+                ? "Content-Type: text/html; charset=utf-8\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+                : "Content-Type: application/problem+json\r\n"
+        )
+        if problem.isChallenge { writeChallenge(problem, to: out) }
+        if problem.retryAfter > 0 {
+            out.append("Retry-After: ")
+            out.append(decimal: UInt64(problem.retryAfter))
+            out.append("\r\n")
+        }
+        if problem.status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n") }
+        out.append("Cache-Control: no-store\r\n")
+        finishOwnAnswer(body, out)
+    }
+
+    /// Completes a head of our own in `out` (status line and specific fields are there), sends it with `body`, ends.
+    func finishOwnAnswer(_ body: OutputBuffer, _ out: OutputBuffer) {
+        guard let connection else { return }
+        out.append(plan.snapshot.fields.requestIDLine)
+        note.appendRequestID(to: out)
+        out.append("\r\nDate: ")
+        worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
+        if status == 204 || status == 304 {
+            out.append("\r\n")
+        } else {
+            out.append("\r\nContent-Length: ")
+            out.append(decimal: UInt64(body.count))
+            out.append("\r\n")
+        }
+        let stays = keepAlive && !isLast && requestComplete && !worker.isDraining
+        if !stays {
+            out.append("Connection: close\r\n")
+        } else if isHTTP10 {
+            out.append("Connection: keep-alive\r\n")
+        }
+        out.append("\r\n")
+        if method != .head, status != 204, status != 304 {
+            responseBytes = UInt64(body.count)
+            out.append(body.readable, body.count)
+        }
+        connection.send(out.readable, out.count)
+        out.removeAll()
+        finish(keepAlive: stays)
+    }
+
+    private func writeChallenge(_ problem: Problem, to out: OutputBuffer) {
+        out.append("WWW-Authenticate: Bearer realm=\"")
+        out.append(plan.snapshot.realm)
+        out.append("\"")
+        if problem.oauthError.utf8CodeUnitCount > 0 {
+            out.append(", error=\"")
+            out.append(problem.oauthError)
+            out.append("\", error_description=\"")
+            out.append(problem.detail)
+            out.append("\"")
+            if !problem.scopes.isEmpty {
+                out.append(", scope=\"")
+                out.append(problem.scopes)
+                out.append("\"")
+            }
+        }
+        out.append("\r\n")
+    }
+
+    private func writeJSON(_ problem: Problem, to out: OutputBuffer) {
+        out.append("{\"type\":\"about:blank\",\"title\":\"")
+        out.append(Status.reason(problem.status))
+        out.append("\",\"status\":")
+        out.append(decimal: UInt64(problem.status))
+        out.append(",\"code\":\"")
+        out.append(problem.code)
+        out.append("\",\"detail\":\"")
+        out.append(problem.detail)
+        if !problem.scopes.isEmpty {
+            out.append("\",\"scope\":\"")
+            out.append(problem.scopes)
+        }
+        out.append("\",\"request_id\":\"")
+        note.appendRequestID(to: out)
+        out.append("\"}\n")
+    }
+
+    private func writePage(_ problem: Problem, to out: OutputBuffer) {
+        let reason = Status.reason(problem.status)
+        out.append(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>"
+        )
+        out.append(reason)
+        out.append(
+            "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto 0;padding:0 1.5rem}h1{font-size:1.5rem}small{opacity:.75}</style></head><body><main><h1>"
+        )
+        out.append(decimal: UInt64(problem.status))
+        out.append(" ")
+        out.append(reason)
+        out.append("</h1><p>")
+        out.append(problem.detail)
+        out.append("</p><p><small>Request ")
+        note.appendRequestID(to: out)
+        out.append("</small></p></main></body></html>\n")
+    }
+}

@@ -1,0 +1,70 @@
+// COLD to build, HOT to read. Who may vouch for callers, and how services are told: imported keys, ready names.
+import Bytes
+import HTTP
+import Identity
+import JOSE
+import Policy
+import Settings
+
+/// What follows from the sections about identity; shared by all workers.
+final class IdentityPlan: Sendable {
+    let tokens: TokenPlan
+    let injection: HeaderInjection
+    let assertion: AssertionSigner.Plan?
+    /// `X-Portcullis-Assertion: `, as it begins its line.
+    let assertionLine: [UInt8]
+    /// Names of the issuers; the index is `Principal.issuer`.
+    ///
+    /// An issuer with public keys and secrets is there twice.
+    let issuerNames: [[UInt8]]
+    /// The keys that verify assertions, as a JWK set; nil when none are published.
+    let publishedKeys: [UInt8]?
+    /// For readiness: whether each issuer has keys.
+    let issuerStates: [(name: String, hasKeys: Bool, detail: String)]
+    /// Entries and longest life, in seconds, of the cache of verified tokens.
+    let cacheEntries: Int
+    let cacheSeconds: Int64
+
+    init(issuers: [IssuerImport], assertion: AssertionImport?, settings: GatewaySettings) {
+        let mapped = settings.identity.headers.map {
+            ClaimHeader(claim: JOSE.ClaimPath(names: $0.claim.names), header: Array($0.header.text.utf8))
+        }
+        var protected = settings.identity.protectedHeaders.map { Array($0.text.utf8) }
+        if let section = settings.assertion { protected.append(Array(section.header.text.utf8)) }
+        injection = HeaderInjection(headers: mapped, protected: protected)
+        tokens = TokenPlan(
+            issuers: issuers.map(\.plan),
+            injection: injection,
+            longestToken: settings.limits.token.bytes
+        )
+        issuerNames = issuers.map { Array($0.name.utf8) }
+        issuerStates = issuers.map { ($0.name, $0.keyCount > 0, "\($0.keyCount) keys") }
+        self.assertion = assertion?.plan
+        assertionLine = settings.assertion.map { Array("\($0.header.text): ".utf8) } ?? []
+        if settings.assertion?.publishesKeys == true, let jwk = assertion?.publicJWK {
+            publishedKeys = Array(#"{"keys":[\#(jwk)]}"#.utf8)
+        } else {
+            publishedKeys = nil
+        }
+        cacheEntries = settings.tokenCache.isEnabled ? settings.tokenCache.entries : 0
+        cacheSeconds = Int64(settings.tokenCache.maxAge.wholeSeconds)
+    }
+
+    func makeAuthenticator() -> TokenAuthenticator { TokenAuthenticator(plan: tokens) }
+
+    func makeAssertionSigner() -> AssertionSigner? { assertion.map { AssertionSigner(plan: $0) } }
+}
+
+/// The key of the signed assertion.
+struct AssertionImport {
+    var plan: AssertionSigner.Plan
+    /// What verifies it.
+    var publicJWK: String?
+}
+
+/// One set of keys of an issuer.
+struct IssuerImport {
+    var name: String
+    var plan: IssuerPlan
+    var keyCount: Int
+}

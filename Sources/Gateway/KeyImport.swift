@@ -1,0 +1,200 @@
+// COLD. Reads and checks the keys that the configuration names; every problem is told with its place.
+import Configuration
+import Glibc
+import Identity
+import JOSE
+import Settings
+
+/// Imports keys for one snapshot.
+struct KeyImport {
+    /// A file with keys is never larger.
+    static let maximumFileBytes = 1 << 20
+
+    private(set) var diagnostics: [Diagnostic] = []
+
+    /// Everything about identity, or nil after problems.
+    mutating func plan(_ settings: GatewaySettings) -> IdentityPlan? {
+        var issuers: [IssuerImport] = []
+        for issuer in settings.issuers { issuers += sets(of: issuer, settings.identity) }
+        let assertion = settings.assertion.flatMap { signer($0) }
+        guard diagnostics.isEmpty else { return nil }
+        return IdentityPlan(issuers: issuers, assertion: assertion, settings: settings)
+    }
+
+    // MARK: Issuers
+
+    private mutating func sets(of issuer: IssuerSettings, _ identity: IdentitySettings) -> [IssuerImport] {
+        var publicKeys: [JOSE.Key] = []
+        var secrets: [JOSE.Key] = []
+        let allowed = AlgorithmSet(issuer.algorithms.map(\.algorithm))
+        let before = diagnostics.count
+        for source in issuer.keys {
+            let place = source.place
+            do throws(KeyError) {
+                for key in try keys(of: source) {
+                    if key.algorithms.isDisjoint(with: allowed) { continue }
+                    if key.kind == .secret { secrets.append(key) } else { publicKeys.append(key) }
+                }
+            } catch {
+                report(at: place, "unusable key: \(error.message)")
+            }
+        }
+        guard diagnostics.count == before else { return [] }
+        if publicKeys.isEmpty, secrets.isEmpty {
+            let names = issuer.algorithms.map(\.rawValue).joined(separator: ", ")
+            report(
+                at: issuer.marks[issuer.marks.isWritten("algorithms") ? "algorithms" : "keys"],
+                "issuer \"\(issuer.name)\" has no key for its algorithms (\(names))"
+            )
+            return []
+        }
+        return [publicKeys, secrets].compactMap { keys in
+            guard !keys.isEmpty else { return nil }
+            do throws(KeyError) {
+                return make(issuer, identity, try KeySet(keys), allowed)
+            } catch {
+                report(at: issuer.marks["keys"], "unusable keys: \(error.message)")
+                return nil
+            }
+        }
+    }
+
+    private func make(
+        _ issuer: IssuerSettings,
+        _ identity: IdentitySettings,
+        _ keys: KeySet,
+        _ allowed: AlgorithmSet
+    ) -> IssuerImport {
+        let plan = IssuerPlan(
+            name: issuer.name,
+            issuer: Array(issuer.issuer.utf8),
+            keys: keys,
+            algorithms: allowed.intersection(keys.algorithms),
+            audiences: issuer.audiences.map { Array($0.utf8) },
+            allowsAnyAudience: issuer.allowsAnyAudience,
+            types: issuer.types.map { Array($0.utf8) },
+            leeway: Int64(issuer.leeway.wholeSeconds),
+            maxLifetime: Int64(issuer.maxLifetime.wholeSeconds),
+            required: issuer.requiredClaims.map { JOSE.ClaimPath(names: $0.names) },
+            roles: JOSE.ClaimPath(names: (issuer.rolesClaim ?? identity.rolesClaim).names),
+            scope: JOSE.ClaimPath(names: (issuer.scopeClaim ?? identity.scopeClaim).names)
+        )
+        return IssuerImport(name: issuer.name, plan: plan, keyCount: keys.keys.count)
+    }
+
+    private mutating func keys(of source: KeySourceSettings) throws(KeyError) -> [JOSE.Key] {
+        let algorithm = source.algorithm?.algorithm
+        switch source.source {
+        case .jwksFile(let file):
+            guard let bytes = read(file, at: source.place) else { return [] }
+            return try keys(inJWKS: bytes, algorithm, at: source.place)
+        case .jwks(let text):
+            return try keys(inJWKS: Array(text.utf8), algorithm, at: source.place)
+        case .pemFile(let file):
+            guard let bytes = read(file, at: source.place) else { return [] }
+            return [try JOSE.Key.pem(bytes, algorithm: algorithm, id: source.keyID)]
+        case .secret(let secret):
+            return [try JOSE.Key.secret(secret.reveal(), algorithm: algorithm, id: source.keyID)]
+        }
+    }
+
+    private mutating func keys(
+        inJWKS text: [UInt8],
+        _ algorithm: Algorithm?,
+        at place: SourceLocation
+    ) throws(KeyError) -> [JOSE.Key] {
+        let (publicKeys, secrets) = try KeySet.separatedJWKS(text, algorithm: algorithm)
+        let found = publicKeys.keys + secrets.keys
+        if found.isEmpty {
+            let reasons = publicKeys.skipped.map { "key \($0.id ?? String($0.index + 1)): \($0.error.message)" }
+            report(
+                at: place,
+                "no usable key in the set\(reasons.isEmpty ? "" : ": " + reasons.joined(separator: "; "))"
+            )
+        }
+        return found
+    }
+
+    // MARK: The assertion
+
+    private mutating func signer(_ settings: AssertionSettings) -> AssertionImport? {
+        do throws(KeyError) {
+            let bytes = settings.key.reveal()
+            let algorithm = settings.algorithm.algorithm
+            let isJWK = bytes.first { $0 > 0x20 } == UInt8(ascii: "{")
+            let key =
+                isJWK
+                ? try SigningKey(jwk: bytes, algorithm: algorithm, id: settings.keyID)
+                : try SigningKey(pem: bytes, algorithm: algorithm, id: settings.keyID)
+            let plan = AssertionSigner.Plan(
+                issuer: Array(settings.issuer.utf8),
+                key: key,
+                lifetime: Int64(settings.lifetime.wholeSeconds),
+                claims: settings.claims.map { JOSE.ClaimPath(names: $0.names) },
+                entries: 4096
+            )
+            return AssertionImport(plan: plan, publicJWK: key.publicKey.jwk)
+        } catch {
+            report(at: settings.marks["key"], "assertion.key: unusable key: \(error.message)")
+            return nil
+        }
+    }
+
+    // MARK: Files and messages
+
+    private mutating func read(_ file: FileReference, at place: SourceLocation) -> [UInt8]? {
+        let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            report(at: place, "cannot read \(file.path): \(String(cString: strerror(errno)))")
+            return nil
+        }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        while bytes.count <= Self.maximumFileBytes {
+            let part = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+                count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
+            }
+            if part.isEmpty { return bytes }
+            bytes += part
+        }
+        report(at: place, "\(file.path) is larger than \(Self.maximumFileBytes >> 20) MiB")
+        return nil
+    }
+
+    private mutating func report(at place: SourceLocation, _ message: String) {
+        diagnostics.append(Diagnostic(at: place, message))
+    }
+}
+
+extension KeySourceSettings {
+    /// Where the source of the key is written.
+    var place: SourceLocation {
+        switch source {
+        case .jwksFile: marks["jwks_file"]
+        case .jwks: marks["jwks"]
+        case .pemFile: marks["pem_file"]
+        case .secret: marks["secret"]
+        }
+    }
+}
+
+extension SignatureAlgorithm {
+    /// The algorithm as JOSE knows it.
+    var algorithm: Algorithm {
+        switch self {
+        case .RS256: .rs256
+        case .RS384: .rs384
+        case .RS512: .rs512
+        case .PS256: .ps256
+        case .PS384: .ps384
+        case .PS512: .ps512
+        case .ES256: .es256
+        case .ES384: .es384
+        case .ES512: .es512
+        case .EdDSA: .edDSA
+        case .HS256: .hs256
+        case .HS384: .hs384
+        case .HS512: .hs512
+        }
+    }
+}

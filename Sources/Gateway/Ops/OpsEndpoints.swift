@@ -1,0 +1,46 @@
+// COLD. The paths of the ops listener.
+import Bytes
+import HTTP
+import Telemetry
+
+/// Answers `/livez`, `/readyz`, `/startupz` and `/metrics`.
+struct OpsEndpoints {
+    unowned let gateway: Gateway
+
+    func answer(_ method: Method, _ path: String, _ query: String) -> OpsAnswer {
+        switch path {
+        case "/livez": OpsAnswer(200, "text/plain; charset=utf-8", "ok\n")
+        case "/startupz":
+            gateway.isStarted
+                ? OpsAnswer(200, "text/plain; charset=utf-8", "ok\n")
+                : OpsAnswer(503, "text/plain; charset=utf-8", "starting\n")
+        case "/readyz":
+            ready(verbose: query.split(separator: "&").contains { $0 == "verbose" || $0.hasPrefix("verbose=") })
+        case "/metrics": metrics()
+        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics\n")
+        }
+    }
+
+    private func ready(verbose: Bool) -> OpsAnswer {
+        let conditions = gateway.conditions
+        let holds = conditions.allSatisfy(\.holds)
+        guard verbose || !holds else { return OpsAnswer(200, "text/plain; charset=utf-8", "ok\n") }
+        var text = ""
+        for condition in conditions {
+            text += "[\(condition.holds ? "+" : "-")] \(condition.name): \(condition.detail)\n"
+        }
+        for backend in gateway.backends {
+            text +=
+                "[\(backend.isUp ? "+" : "!")] backend \(backend.upstream) \(backend.backend): \(backend.isUp ? "in" : "out")\n"
+        }
+        text += holds ? "ready\n" : "not ready\n"
+        return OpsAnswer(holds ? 200 : 503, "text/plain; charset=utf-8", text)
+    }
+
+    private func metrics() -> OpsAnswer {
+        var answer = OpsAnswer(200, "text/plain; version=0.0.4; charset=utf-8")
+        answer.body = OutputBuffer(capacity: 64 * 1024)
+        gateway.writeMetrics(to: answer.body)
+        return answer
+    }
+}

@@ -1,0 +1,185 @@
+// COLD to build, HOT to read. One generation of everything that follows from a configuration file; never changes.
+import Bytes
+import HTTP
+import Identity
+import Policy
+import Reactor
+import Settings
+import Telemetry
+import Upstreams
+
+/// Where to listen.
+struct ListenerPlan: Sendable {
+    var name: String
+    var address: SocketAddress
+    var backlog: Int32
+    var mode: UInt32
+}
+
+/// Choices about fields, ready to be used.
+final class FieldPlan: Sendable {
+    /// The whole `Via` line for an HTTP/1.1 message and for an HTTP/1.0 one.
+    let via11: [UInt8]
+    let via10: [UInt8]
+    let unusualNames: HTTPSettings.UnusualNames
+    let sendsXForwarded: Bool
+    let sendsForwarded: Bool
+    /// The beginning of the request id's line: its field's name, colon and blank.
+    let requestIDLine: [UInt8]
+    /// The name of that field, lower case; empty for `X-Request-Id`, which the parser knows.
+    let requestIDName: [UInt8]
+    let beginsTrace: Bool
+    /// Whether any protocol may be upgraded to, else the lower-case names.
+    let upgradesAny: Bool
+    let upgrades: [[UInt8]]
+    let passesServer: Bool
+    let serverLine: [UInt8]
+
+    init(_ settings: HTTPSettings) {
+        via11 = Array("Via: 1.1 \(settings.via)\r\n".utf8)
+        via10 = Array("Via: 1.0 \(settings.via)\r\n".utf8)
+        unusualNames = settings.unusualNames
+        sendsXForwarded = settings.forwarded == .xForwarded || settings.forwarded == .both
+        sendsForwarded = settings.forwarded == .forwarded || settings.forwarded == .both
+        requestIDLine = Array("\(settings.requestIDHeader.text): ".utf8)
+        let name = settings.requestIDHeader.text.lowercased()
+        requestIDName = name == "x-request-id" ? [] : Array(name.utf8)
+        beginsTrace = settings.beginsTrace
+        upgradesAny = settings.upgrades.contains("*")
+        upgrades = settings.upgrades.map { Array($0.lowercased().utf8) }
+        passesServer = settings.server == .pass
+        if case .replace(let name) = settings.server {
+            serverLine = Array("Server: \(name)\r\n".utf8)
+        } else {
+            serverLine = []
+        }
+    }
+}
+
+/// One generation of the configuration, ready to be used by every worker.
+final class Snapshot: Sendable {
+    let generation: UInt64
+    let settings: GatewaySettings
+    let listeners: [ListenerPlan]
+    let opsAddress: SocketAddress?
+    let headLimits: HeadLimits
+    let responseLimits: HeadLimits
+    let timeouts: TimeoutPlan
+    let fields: FieldPlan
+    let minimumBodyRate: UInt64
+    let maximumConnections: Int
+    let maximumRequests: UInt32
+    let bufferLimit: Int
+    let chunkExtensionLimit: Int
+    let drain: Int64
+    let trusted: [(network: IPAddress, bits: Int)]
+    let routes: [RoutePlan]
+    let rules: [Rule]
+    let table: RouteTable
+    let upstreams: [UpstreamPlan]
+    let healthTargets: [HealthTarget]
+    let board: HealthBoard
+    let identity: IdentityPlan
+    let realm: [UInt8]
+
+    init(
+        generation: UInt64,
+        settings: GatewaySettings,
+        listeners: [ListenerPlan],
+        opsAddress: SocketAddress?,
+        routes: [RoutePlan],
+        rules: [Rule],
+        table: RouteTable,
+        upstreams: [UpstreamPlan],
+        healthTargets: [HealthTarget],
+        boardSize: Int,
+        identity: IdentityPlan
+    ) {
+        self.generation = generation
+        self.settings = settings
+        self.listeners = listeners
+        self.opsAddress = opsAddress
+        self.routes = routes
+        self.rules = rules
+        self.table = table
+        self.upstreams = upstreams
+        self.healthTargets = healthTargets
+        self.identity = identity
+        board = HealthBoard(count: boardSize)
+        headLimits = settings.limits.requestHeadLimits
+        responseLimits = settings.limits.responseHeadLimits
+        timeouts = TimeoutPlan(settings.timeouts)
+        fields = FieldPlan(settings.http)
+        minimumBodyRate = UInt64(settings.timeouts.bodyRate.bytes)
+        let perListener = settings.listeners.compactMap(\.maxConnections).reduce(0, +)
+        maximumConnections =
+            perListener > 0 ? min(perListener, settings.limits.connections) : settings.limits.connections
+        maximumRequests = UInt32(clamping: settings.limits.requestsPerConnection)
+        bufferLimit = settings.limits.buffer.bytes
+        chunkExtensionLimit = settings.limits.chunkExtension.bytes
+        drain = Int64(settings.drain.milliseconds)
+        trusted = settings.trustedProxies.map {
+            (IPAddress(high: $0.network.high, low: $0.network.low, port: 0), $0.prefixLength)
+        }
+        realm = Array("portcullis".utf8)
+    }
+
+    /// The endpoint of ours at a path, if there is one.
+    @inline(__always)
+    func endpoint(_ path: UnsafeBufferPointer<UInt8>) -> OwnEndpoint? {
+        guard path.count == OwnEndpoint.keysPath.utf8CodeUnitCount, let start = path.baseAddress,
+            identity.publishedKeys != nil, Scan.equal(start, OwnEndpoint.keysPath.utf8Start, path.count)
+        else { return nil }
+        return .keys
+    }
+
+    /// Whether what a peer says about clients is believed.
+    func isTrusted(_ peer: IPAddress) -> Bool {
+        if trusted.isEmpty || peer.isUnix { return false }
+        for entry in trusted where peer.isIn(entry.network, bits: entry.bits) { return true }
+        return false
+    }
+
+    /// Opens the access log, or nil when it is off.
+    ///
+    /// - Throws: ``SystemError`` when the file cannot be opened.
+    func makeAccessLog(_ metrics: Metrics) throws(SystemError) -> AccessLog? {
+        guard settings.accessLog.isEnabled else { return nil }
+        return try AccessLog(
+            path: settings.accessLog.path,
+            queueBytes: settings.accessLog.queue.bytes,
+            metrics: metrics
+        )
+    }
+
+    /// What differs from a running snapshot and cannot be changed without rebinding.
+    func needsRestart(comparedWith old: Snapshot) -> [String] {
+        var names: [String] = []
+        if settings.workers != old.settings.workers { names.append("workers") }
+        if settings.listeners != old.settings.listeners { names.append("listeners") }
+        if settings.ops != old.settings.ops { names.append("ops") }
+        if settings.offloadThreads != old.settings.offloadThreads { names.append("offload_threads") }
+        return names
+    }
+
+    /// Backends that were out stay out until a probe of the new generation says otherwise.
+    func carryHealth(from old: Snapshot) {
+        for target in healthTargets {
+            let before = old.healthTargets.first { $0.upstream == target.upstream && $0.address == target.address }
+            if let before, !old.board.isUp(before.boardIndex) { board.set(target.boardIndex, up: false) }
+        }
+    }
+}
+
+extension TimeoutPlan {
+    init(_ settings: TimeoutSettings) {
+        headers = Int64(settings.headers.milliseconds)
+        bodyProgress = Int64(settings.bodyProgress.milliseconds)
+        request = Int64(settings.request.milliseconds)
+        idle = Int64(settings.idle.milliseconds)
+        streamIdle = Int64(settings.streamIdle.milliseconds)
+        write = Int64(settings.write.milliseconds)
+        linger = Int64(settings.linger.milliseconds)
+        loopStall = Int64(settings.loopStall.milliseconds)
+    }
+}

@@ -1,0 +1,257 @@
+// COLD. From settings to a snapshot: imports keys, compiles routes, looks names up. The same code for check, run, reload.
+import Configuration
+import Foundation
+import HTTP
+import Identity
+import Policy
+import Reactor
+import Settings
+import Telemetry
+import Upstreams
+
+/// What building a snapshot came to.
+struct SnapshotResult {
+    /// The settings, when the file could be read at all.
+    var settings: GatewaySettings?
+    /// Makes the snapshot; nil when there are problems.
+    var build: ((Metrics) -> Snapshot)?
+    /// Problems and warnings as `file:line:column: message`.
+    var messages: [String]
+    /// The compiled table, for `check`.
+    var table: RouteTable?
+}
+
+/// Builds snapshots.
+enum SnapshotBuilder {
+    /// Reads the file at `path` and prepares everything that follows from it.
+    static func load(path: String, generation: UInt64) -> SnapshotResult {
+        let loaded = Configuration.load(path: path, environment: ProcessInfo.processInfo.environment)
+        var diagnostics = loaded.diagnostics
+        guard let settings = loaded.settings else {
+            return SnapshotResult(settings: nil, build: nil, messages: text(diagnostics, file: path), table: nil)
+        }
+
+        let (table, conflicts) = RouteTable.build(settings.routes)
+        diagnostics += conflicts.map { Diagnostic(at: $0.location, $0.message) }
+        var keys = KeyImport()
+        let imported = keys.plan(settings)
+        diagnostics += keys.diagnostics
+        let messages = text(diagnostics, file: path)
+        guard let identity = imported, !diagnostics.contains(where: { $0.severity == .error }) else {
+            return SnapshotResult(settings: settings, build: nil, messages: messages, table: table)
+        }
+        let issuers = identity.issuerNames.map { String(decoding: $0, as: UTF8.self) }
+        let rules = settings.routes.map { Rule($0, issuers: issuers) }
+
+        var board = 0
+        let upstreams = settings.upstreams.map { plan($0, board: &board) }
+        let size = board
+        let targets = zip(settings.upstreams, upstreams).flatMap { healthTargets($0, $1) }
+        let build: (Metrics) -> Snapshot = { metrics in
+            let routeSlots = metrics.routeSlots(settings.routes.map(\.name))
+            let upstreamSlots = metrics.upstreamSlots(settings.upstreams.map(\.name))
+            let routes = zip(settings.routes, routeSlots).map { route, slot in
+                plan(route, settings, slot: slot, upstreamSlots: upstreamSlots)
+            }
+            return Snapshot(
+                generation: generation,
+                settings: settings,
+                listeners: settings.listeners.map {
+                    ListenerPlan(
+                        name: $0.name,
+                        address: SocketAddress($0.address),
+                        backlog: Int32(clamping: $0.backlog),
+                        mode: $0.mode
+                    )
+                },
+                opsAddress: settings.ops.isEnabled ? SocketAddress(settings.ops.address) : nil,
+                routes: routes,
+                rules: rules,
+                table: table,
+                upstreams: upstreams,
+                healthTargets: targets,
+                boardSize: size,
+                identity: identity
+            )
+        }
+        return SnapshotResult(settings: settings, build: build, messages: messages, table: table)
+    }
+
+    /// Sorted by place, each once.
+    private static func text(_ diagnostics: [Diagnostic], file: String) -> [String] {
+        var seen: Set<String> = []
+        return diagnostics.sorted { ($0.location.line, $0.location.column) < ($1.location.line, $1.location.column) }
+            .map {
+                var diagnostic = $0
+                if diagnostic.file.isEmpty { diagnostic.file = file }
+                return diagnostic.description
+            }
+            .filter { seen.insert($0).inserted }
+    }
+
+    // MARK: Upstreams
+
+    private static func plan(_ settings: UpstreamSettings, board: inout Int) -> UpstreamPlan {
+        let servers = settings.servers.map { server in
+            let location = ServerLocation(server.address)
+            let index = board
+            let addresses: [SocketAddress]
+            switch location {
+            case .fixed(let address):
+                addresses = [address]
+                board += 1
+            case .name(let name, let port):
+                addresses = Resolver.addresses(of: name, port: port)
+                board += UpstreamPlan.addressesPerName
+            }
+            return UpstreamPlan.Server(
+                location: location,
+                weight: server.weight,
+                boardIndex: index,
+                addresses: addresses
+            )
+        }
+        return UpstreamPlan(
+            name: settings.name,
+            servers: servers,
+            balancer: settings.balance == .roundRobin ? .roundRobin : .leastConnections,
+            maximumConnections: settings.pool.maxConnections,
+            maximumIdle: settings.pool.maxIdle,
+            idleTimeout: Int64(settings.pool.idleTimeout.milliseconds),
+            resolveInterval: Int64(settings.resolveTTL.milliseconds),
+            refusedPause: Int64(settings.refusedPause.milliseconds),
+            retries: settings.retries
+        )
+    }
+
+    private static func healthTargets(_ settings: UpstreamSettings, _ plan: UpstreamPlan) -> [HealthTarget] {
+        guard let health = settings.health else { return [] }
+        return zip(settings.servers, plan.servers).flatMap { server, planned in
+            planned.addresses.prefix(UpstreamPlan.addressesPerName).enumerated().map { index, address in
+                HealthTarget(
+                    upstream: settings.name,
+                    address: address,
+                    boardIndex: planned.boardIndex + index,
+                    plan: HealthPlan(
+                        path: health.path,
+                        host: health.host ?? server.address.text,
+                        interval: Int64(health.interval.milliseconds),
+                        timeout: Int64(health.timeout.milliseconds),
+                        healthy: health.healthy,
+                        unhealthy: health.unhealthy,
+                        statuses: health.statuses.map(\.range)
+                    )
+                )
+            }
+        }
+    }
+
+    // MARK: Routes
+
+    private static func plan(
+        _ route: RouteSettings,
+        _ settings: GatewaySettings,
+        slot: Int,
+        upstreamSlots: [Int]
+    ) -> RoutePlan {
+        let plan = RoutePlan(name: route.name, metricSlot: slot)
+        plan.bodyLimit = UInt64(settings.limits.body.bytes)
+        plan.requestTimeout = Int64(settings.timeouts.request.milliseconds)
+        plan.assertionAudience = Array((route.assertion?.audience ?? "").utf8)
+        switch route.action {
+        case .forward(let forward): fill(plan, forward, route.match.path, settings, upstreamSlots)
+        case .redirect(let redirect):
+            plan.action = .redirect(
+                status: redirect.status,
+                location: Array(redirect.location.utf8),
+                keepsPath: redirect.keepsPath
+            )
+        case .respond(let respond):
+            var head = "Content-Type: \(respond.contentType)\r\n"
+            for field in respond.headers { head += "\(field.name.text): \(field.value)\r\n" }
+            plan.action = .respond(status: respond.status, head: Array(head.utf8), body: Array(respond.body.utf8))
+        case nil: break
+        }
+        return plan
+    }
+
+    private static func fill(
+        _ plan: RoutePlan,
+        _ forward: ForwardSettings,
+        _ match: PathMatch,
+        _ settings: GatewaySettings,
+        _ upstreamSlots: [Int]
+    ) {
+        guard let index = settings.upstreams.firstIndex(where: { $0.name == forward.upstream }) else { return }
+        let upstream = settings.upstreams[index]
+        plan.action = .forward(upstream: index)
+        plan.upstreamSlot = upstreamSlots[index]
+        plan.connectTimeout = Int64(upstream.connectTimeout.milliseconds)
+        plan.firstByteTimeout = Int64((forward.timeout ?? upstream.firstByteTimeout).milliseconds)
+        plan.streamIdle = Int64(upstream.idleTimeout.milliseconds)
+        plan.allowsUpgrade = forward.upgrade
+        plan.keepsAuthorization = forward.authorization == .keep
+        plan.allowsEncodedSlashes = forward.encodedSlashes
+        if let limit = forward.bodyLimit { plan.bodyLimit = UInt64(limit.bytes) }
+        if let timeout = forward.requestTimeout { plan.requestTimeout = Int64(timeout.milliseconds) }
+        if let (prefix, replacement) = forward.rewrite(of: match) {
+            plan.stripPrefix = Array(prefix.text.utf8)
+            plan.replacement = Array(replacement.text.utf8)
+        }
+        switch forward.host {
+        case .preserve: plan.host = .preserve
+        case .name(let name): plan.host = .fixed(Array(name.utf8))
+        case .upstream:
+            let text = upstream.servers.first?.address.text ?? "localhost"
+            plan.host = .fixed(Array((text.hasPrefix("unix:") ? "localhost" : text).utf8))
+        }
+    }
+}
+
+extension SocketAddress {
+    /// The address of a setting; a name that is none (listeners are checked before) becomes the loopback address.
+    init(_ endpoint: Endpoint) {
+        switch endpoint {
+        case .ip(let number, _, let port):
+            self.init(ip: IPAddress(high: number.high, low: number.low, port: port))
+        case .name(_, let port):
+            self.init(ip: IPAddress(high: 0, low: 0xffff_7f00_0001, port: port))
+        case .unix(let path):
+            self.init(path: path)
+        }
+    }
+}
+
+extension ServerLocation {
+    /// The location of a setting.
+    init(_ endpoint: Endpoint) {
+        switch endpoint {
+        case .name(let name, let port): self = .name(name, port: port)
+        default: self = .fixed(SocketAddress(endpoint))
+        }
+    }
+}
+
+extension GatewaySettings {
+    /// Number of worker threads: as written, or what the process may use.
+    var workerCount: Int {
+        switch workers {
+        case .fixed(let count): count
+        case .automatic: Processors.available
+        }
+    }
+}
+
+extension LogSettings {
+    /// Makes the process log as these settings want it.
+    func configure() {
+        let least: Log.Level =
+            switch level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        Log.configure(level: least, format: format == .json ? .json : .text)
+    }
+}

@@ -1,0 +1,410 @@
+// HOT. One thread's whole gateway: its loop, its connections, its buffers, its caches. Nothing here leaves the thread.
+import Bytes
+import CLinux
+import Glibc
+import HTTP
+import Identity
+import Reactor
+import Telemetry
+import Upstreams
+
+/// What other threads tell a worker.
+enum WorkerMessage: Sendable {
+    /// Use this snapshot for every exchange that begins from now on.
+    case adopt(Snapshot)
+    /// Write the access log there from now on, and call back when the former one is not used any more.
+    case log(AccessLog?, switched: @Sendable () -> Void)
+    /// A server's name has new addresses.
+    case resolved(generation: UInt64, upstream: Int, [[SocketAddress]])
+    /// Stop accepting, finish what runs, and end by the deadline (monotonic milliseconds).
+    case drain(until: Int64)
+}
+
+/// Who owns a descriptor.
+enum Slot {
+    case free
+    case listener(Listener)
+    case downstream(DownstreamConnection)
+    case upstream(UpstreamConnection)
+    case mailbox
+}
+
+/// One worker thread.
+///
+/// A turn: clock; events; timers; connections that still have work; access log; sleep.
+final class Worker {
+    let index: Int
+    let poller: Poller
+    let wheel: TimerWheel
+    let mailbox: Mailbox<WorkerMessage>
+    let metrics: WorkerMetrics
+    /// Of all workers: limits of the process count all connections.
+    private let allMetrics: Metrics
+    /// Client connections that leave enough descriptors for everything else.
+    private let descriptorLimit: Int
+    private(set) var lane: AccessLane?
+    let small = BufferPool(size: 16 * 1024, kept: 1024)
+    let large = BufferPool(size: 256 * 1024, kept: 16)
+    let scratch: UnsafeMutablePointer<UInt8>
+    static let scratchSize = 256 * 1024
+
+    /// The head being parsed or written right now; valid until the next parse on this worker.
+    private(set) var requestHead: RequestHead
+    let responseHead = ResponseHead(maxFields: 256)
+    let trailers = FieldTable(capacity: 128)
+    private(set) var target: CanonicalTarget
+    /// Where heads are put together before they are sent.
+    let compose = OutputBuffer(capacity: 64 * 1024)
+    /// Where bodies of our own are put together.
+    let bodyScratch = OutputBuffer(capacity: 8 * 1024)
+    let dates = DateCache()
+    /// Tokens that were verified already; survives reloads, whose generation is part of its key.
+    private(set) var cache: VerifiedCache
+    var random: FastRandom
+
+    /// Monotonic milliseconds of this turn.
+    var now: Int64
+    /// Unix seconds of this turn.
+    var unixSeconds: Int64
+    var plan: WorkerPlan
+
+    private var slots: [Slot] = []
+    private var generations: [UInt32] = []
+    private var listeners: [Listener] = []
+    private var pending: [UInt64] = []
+    private var exchangePool: [Exchange] = []
+    private(set) var exchanges: [Exchange] = []
+    private(set) var connections = 0
+    private(set) var activeExchanges = 0
+    private var drainDeadline: Int64?
+    private var nextSweep: Int64 = 0
+    /// Beats once per turn; the watchdog looks at it.
+    let pulse: Pulse
+
+    var isDraining: Bool { drainDeadline != nil }
+
+    init(
+        index: Int,
+        snapshot: Snapshot,
+        listeners: [Listener],
+        mailbox: Mailbox<WorkerMessage>,
+        metrics: Metrics,
+        lane: AccessLane?,
+        pulse: Pulse
+    ) throws(SystemError) {
+        self.index = index
+        self.metrics = metrics.worker(index)
+        allMetrics = metrics
+        descriptorLimit = Processors.connectionLimit
+        self.lane = lane
+        self.mailbox = mailbox
+        self.listeners = listeners
+        self.pulse = pulse
+        poller = try Poller()
+        now = Clock.milliseconds()
+        unixSeconds = Clock.unixMilliseconds() / 1000
+        wheel = TimerWheel(now: now)
+        scratch = .allocate(capacity: Self.scratchSize)
+        random = FastRandom()
+        plan = WorkerPlan(snapshot, worker: index)
+        cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
+        requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
+        target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
+        register(mailbox.descriptor, .mailbox)
+        for listener in listeners { register(listener.descriptor, .listener(listener), shared: listener.isShared) }
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// Runs until drained.
+    func run() {
+        while true {
+            let limit: Int64 = pending.isEmpty ? 500 : 0
+            let count = poller.wait(milliseconds: pending.isEmpty ? wheel.timeout(now: now, limit: limit) : 0)
+            tick()
+            for i in 0..<count {
+                let event = poller.event(i)
+                dispatch(event.descriptor, event.generation, event.readiness)
+            }
+            fireTimers()
+            resumePending()
+            lane?.tick(now: now)
+            if Clock.milliseconds() - now > plan.timeouts.loopStall { metrics.add(.loopStalls, 1) }
+            if let deadline = drainDeadline, isDrained(deadline) { break }
+        }
+        lane?.flush()
+    }
+
+    private func tick() {
+        now = Clock.milliseconds()
+        unixSeconds = Clock.unixMilliseconds() / 1000
+        pulse.beat(now)
+    }
+
+    @inline(__always)
+    private func dispatch(_ descriptor: Int32, _ generation: UInt32, _ readiness: Readiness) {
+        let place = Int(descriptor)
+        guard place < slots.count, generations[place] == generation else { return }
+        switch slots[place] {
+        case .downstream(let connection): connection.ready(readiness)
+        case .upstream(let connection): connection.ready(readiness)
+        case .listener(let listener): accept(listener)
+        case .mailbox: readMail()
+        case .free: break
+        }
+    }
+
+    private func fireTimers() {
+        wheel.advance(to: now)
+        while let timer = wheel.popExpired() {
+            let owner = wheel.owner(of: timer)
+            if owner & Self.exchangeTimer != 0 {
+                exchanges[Int(owner & ~Self.exchangeTimer)].timerFired()
+            } else if let connection = downstream(owner) {
+                connection.timerFired()
+            }
+        }
+        if now >= nextSweep {
+            nextSweep = now + 1000
+            sweepIdleUpstreams()
+        }
+    }
+
+    private func resumePending() {
+        guard !pending.isEmpty else { return }
+        let due = pending
+        pending.removeAll(keepingCapacity: true)
+        for key in due {
+            if let connection = downstream(key) {
+                connection.resume()
+            } else if let connection = upstream(key), let exchange = connection.exchange {
+                exchange.pumpResponse()
+            }
+        }
+    }
+
+    /// Runs a connection again in the next turn, because it used up its share of this one.
+    func later(_ key: UInt64) { pending.append(key) }
+
+    /// The same for a backend's connection.
+    func laterUpstream(_ key: UInt64) { pending.append(key) }
+
+    // MARK: Descriptors
+
+    /// Takes a descriptor into the table and the poller; returns its key, or nil when the kernel refuses.
+    @discardableResult
+    private func register(_ descriptor: Int32, _ slot: Slot, shared: Bool = false) -> UInt64? {
+        let place = Int(descriptor)
+        while slots.count <= place {
+            slots.append(.free)
+            generations.append(1)
+        }
+        slots[place] = slot
+        let generation = generations[place]
+        let added =
+            switch slot {
+            case .listener, .mailbox: poller.addLevel(descriptor, generation: generation, exclusive: shared)
+            default: poller.add(descriptor, generation: generation)
+            }
+        guard added else {
+            slots[place] = .free
+            return nil
+        }
+        return UInt64(generation) << 32 | UInt64(UInt32(bitPattern: descriptor))
+    }
+
+    func nextGeneration(of descriptor: Int32) -> UInt32 {
+        let place = Int(descriptor)
+        return place < generations.count ? generations[place] : 1
+    }
+
+    func adopt(_ connection: UpstreamConnection) -> Bool {
+        register(connection.descriptor, .upstream(connection)) != nil
+    }
+
+    /// Closes a descriptor and makes every event that is still under way for it stale.
+    func retire(_ descriptor: Int32) {
+        let place = Int(descriptor)
+        slots[place] = .free
+        generations[place] = (generations[place] &+ 1) & 0x7fff_ffff
+        if generations[place] == 0 { generations[place] = 1 }
+        Socket.close(descriptor)
+    }
+
+    func downstream(_ key: UInt64) -> DownstreamConnection? {
+        let place = Int(truncatingIfNeeded: key & 0xffff_ffff)
+        guard place < slots.count, UInt64(generations[place]) == key >> 32 else { return nil }
+        if case .downstream(let connection) = slots[place] { return connection }
+        return nil
+    }
+
+    @inline(__always)
+    func upstream(_ key: UInt64) -> UpstreamConnection? {
+        let place = Int(truncatingIfNeeded: key & 0xffff_ffff)
+        guard place < slots.count, UInt64(generations[place]) == key >> 32 else { return nil }
+        if case .upstream(let connection) = slots[place] { return connection }
+        return nil
+    }
+
+    // MARK: Accepting
+
+    /// Takes waiting clients, at most 64; whether there may be more.
+    @discardableResult
+    private func accept(_ listener: Listener) -> Bool {
+        for _ in 0..<64 {
+            switch listener.accept() {
+            case .connection(let descriptor, let peer):
+                metrics.add(.connectionsAccepted, 1)
+                if allMetrics.total(.connectionsOpen) >= min(plan.maximumConnections, descriptorLimit) {
+                    metrics.add(.connectionsShed, 1)
+                    metrics.hit(.connections)
+                    Socket.close(descriptor)
+                    continue
+                }
+                open(descriptor, peer, listener)
+            case .shed:
+                metrics.add(.connectionsShed, 1)
+            case .none:
+                return false
+            }
+        }
+        return true
+    }
+
+    private func open(_ descriptor: Int32, _ peer: IPAddress, _ listener: Listener) {
+        if !peer.isUnix { Socket.setNoDelay(descriptor) }
+        let key = UInt64(nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        let connection = DownstreamConnection(worker: self, descriptor: descriptor, key: key, peer: peer)
+        guard register(descriptor, .downstream(connection)) != nil else {
+            Socket.close(descriptor)
+            return
+        }
+        connections += 1
+        metrics.adjust(.connectionsOpen, by: 1)
+        connection.opened()
+    }
+
+    func closed(_ connection: DownstreamConnection) {
+        connections -= 1
+        metrics.adjust(.connectionsOpen, by: -1)
+        retire(connection.descriptor)
+    }
+
+    // MARK: Exchanges
+
+    static let exchangeTimer: UInt64 = 1 << 63
+
+    func takeExchange() -> Exchange {
+        activeExchanges += 1
+        if let exchange = exchangePool.popLast() { return exchange }
+        let timer = wheel.make(owner: Self.exchangeTimer | UInt64(exchanges.count))
+        let exchange = Exchange(worker: self, timer: timer)
+        exchanges.append(exchange)
+        return exchange
+    }
+
+    func give(_ exchange: Exchange) {
+        activeExchanges -= 1
+        exchangePool.append(exchange)
+    }
+
+    // MARK: Mail
+
+    private func readMail() {
+        for message in mailbox.drain() {
+            switch message {
+            case .adopt(let snapshot): adopt(snapshot)
+            case .log(let log, let switched):
+                lane?.flush()
+                lane = log?.makeLane(metrics)
+                switched()
+            case .resolved(let generation, let upstream, let addresses):
+                if plan.snapshot.generation == generation {
+                    for backend in plan.resolved(upstream: upstream, addresses) { closeIdle(of: backend) }
+                }
+            case .drain(let deadline): drain(until: deadline)
+            }
+        }
+    }
+
+    private func adopt(_ snapshot: Snapshot) {
+        let old = plan
+        plan = WorkerPlan(snapshot, worker: index)
+        if snapshot.identity.cacheEntries != old.snapshot.identity.cacheEntries {
+            cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
+        }
+        // No head is being parsed between turns, so that these may be exchanged.
+        if snapshot.headLimits.fields != old.headLimits.fields {
+            requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
+        }
+        if snapshot.headLimits.requestLine != old.headLimits.requestLine {
+            target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
+        }
+        for upstream in old.upstreams {
+            for backend in upstream.replace(with: []) { closeIdle(of: backend) }
+        }
+    }
+
+    private func closeIdle(of backend: Backend) {
+        for key in backend.takeIdle() { upstream(key)?.closeIdle() }
+    }
+
+    /// Counts what a client or a backend did wrong, and the limit that it passed.
+    func refused(_ error: ProtocolError) {
+        metrics.refused(protocolError: Int(error.rawValue))
+        if let limit = error.limit { metrics.hit(limit) }
+    }
+
+    private func sweepIdleUpstreams() {
+        var open = 0
+        var idle = 0
+        defer {
+            metrics.set(.upstreamConnectionsOpen, to: open)
+            metrics.set(.upstreamConnectionsIdle, to: idle)
+        }
+        for upstream in plan.upstreams {
+            for backend in upstream.backends {
+                open += backend.active + backend.idle.count
+                idle += backend.idle.count
+                while let key = backend.oldestIdle, let connection = self.upstream(key),
+                    connection.idleSince + upstream.idleTimeout <= now
+                {
+                    backend.dropOldestIdle()
+                    connection.closeIdle()
+                }
+            }
+        }
+    }
+
+    // MARK: Drain
+
+    private func drain(until deadline: Int64) {
+        guard drainDeadline == nil else { return }
+        drainDeadline = deadline
+        for listener in listeners {
+            // Without a queue nobody gets in between the last accept and the close, who would be reset.
+            if !listener.isShared { listen(listener.descriptor, 0) }
+            while accept(listener) {}
+            let place = Int(listener.descriptor)
+            poller.remove(listener.descriptor)
+            slots[place] = .free
+            generations[place] &+= 1
+            if !listener.isShared { Socket.close(listener.descriptor) }
+        }
+        for slot in slots {
+            if case .downstream(let connection) = slot { connection.drain() }
+        }
+    }
+
+    private func isDrained(_ deadline: Int64) -> Bool {
+        if connections == 0 { return true }
+        guard now >= deadline else { return false }
+        for slot in slots {
+            if case .downstream(let connection) = slot {
+                metrics.timedOut(.drain)
+                connection.abort()
+            }
+        }
+        return true
+    }
+}

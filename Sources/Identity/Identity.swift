@@ -1,1 +1,0 @@
-// Identity: filled in by its first files.

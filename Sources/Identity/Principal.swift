@@ -1,0 +1,39 @@
+// HOT to read, COLD to make. Who asks, as a credential proved it.
+public import JOSE
+
+/// A verified caller: the claims that were proved, and the header lines that tell services of them.
+///
+/// Immutable. Owned by one worker, which keeps it in its cache.
+@safe
+public final class Principal {
+    /// Index of the issuer in the plan.
+    public let issuer: Int
+    /// The token's claims.
+    public let claims: Claims
+    /// `sub`, or nothing; lives as long as the principal.
+    public let subject: UnsafeBufferPointer<UInt8>
+    /// Unix second from which it is not accepted any more, leeway included.
+    public let expiry: Int64
+    /// Whole header lines with their line ends, encoded; lives as long as the principal.
+    public let headerBlock: UnsafeBufferPointer<UInt8>
+    /// Where the roles are in the claims, or -1.
+    public let rolesIndex: Int
+    /// Where the scopes are in the claims, or -1.
+    public let scopeIndex: Int
+    private let block: UnsafeMutableBufferPointer<UInt8>
+
+    /// A caller whose `claims` were verified and are kept.
+    init(issuer: Int, claims: Claims, expiry: Int64, rolesIndex: Int, scopeIndex: Int, headerBlock bytes: [UInt8]) {
+        self.issuer = issuer
+        self.claims = claims
+        self.expiry = expiry
+        self.rolesIndex = rolesIndex
+        self.scopeIndex = scopeIndex
+        unsafe subject = claims.text(claims.subject)
+        unsafe block = .allocate(capacity: max(1, bytes.count))
+        _ = unsafe block.initialize(from: bytes)
+        unsafe headerBlock = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(block)[..<bytes.count])
+    }
+
+    deinit { unsafe block.deallocate() }
+}

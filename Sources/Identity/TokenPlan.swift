@@ -1,0 +1,76 @@
+// COLD. What tokens are believed: issuers with their keys and what their tokens must say.
+public import JOSE
+
+/// One issuer with one set of keys.
+public struct IssuerPlan: Sendable {
+    /// Its name in the configuration.
+    public var name: String
+    /// The `iss` of its tokens, byte for byte.
+    public var issuer: [UInt8]
+    /// Its keys; nil while they are not available, which is answered with 503.
+    public var keys: KeySet?
+    /// The algorithms that it may use.
+    public var algorithms: AlgorithmSet
+    /// One of these must be in `aud`.
+    public var audiences: [[UInt8]]
+    /// Whether `aud` is not looked at.
+    public var allowsAnyAudience: Bool
+    /// Accepted values of `typ`, without regard to case and with or without `application/`; empty for any.
+    public var types: [[UInt8]]
+    /// Seconds of clock difference that are tolerated, 0…300 (RFC 8725 §3.10).
+    public var leeway: Int64
+    /// Longest life of a token in seconds; 0 for any.
+    public var maxLifetime: Int64
+    /// Claims that must be there.
+    public var required: [ClaimPath]
+    /// Where the roles are.
+    public var roles: ClaimPath
+    /// Where the scopes are.
+    public var scope: ClaimPath
+
+    /// An issuer with all that its tokens must satisfy.
+    public init(
+        name: String,
+        issuer: [UInt8],
+        keys: KeySet?,
+        algorithms: AlgorithmSet,
+        audiences: [[UInt8]],
+        allowsAnyAudience: Bool,
+        types: [[UInt8]],
+        leeway: Int64,
+        maxLifetime: Int64,
+        required: [ClaimPath],
+        roles: ClaimPath,
+        scope: ClaimPath
+    ) {
+        self.name = name
+        self.issuer = issuer
+        self.keys = keys
+        self.algorithms = algorithms
+        self.audiences = audiences
+        self.allowsAnyAudience = allowsAnyAudience
+        self.types = types
+        self.leeway = leeway
+        self.maxLifetime = maxLifetime
+        self.required = required
+        self.roles = roles
+        self.scope = scope
+    }
+}
+
+/// All issuers, and how services are told.
+public struct TokenPlan: Sendable {
+    /// The issuers; the index is ``Principal/issuer``.
+    public var issuers: [IssuerPlan]
+    /// Makes the header lines.
+    public var injection: HeaderInjection
+    /// Longest token in bytes.
+    public var longestToken: Int
+
+    /// A plan for these issuers.
+    public init(issuers: [IssuerPlan], injection: HeaderInjection, longestToken: Int = 16384) {
+        self.issuers = issuers
+        self.injection = injection
+        self.longestToken = longestToken
+    }
+}

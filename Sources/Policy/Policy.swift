@@ -1,1 +1,0 @@
-// Policy: filled in by its first files.

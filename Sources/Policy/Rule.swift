@@ -1,0 +1,61 @@
+// HOT. Who may use a route: the settings of its groups and its own, compiled; all of them must hold.
+import Bytes
+public import Identity
+import JOSE
+public import Settings
+
+/// The rule of a route.
+///
+/// Immutable; shared by all workers. Nothing of a decision is kept: each request is decided anew.
+public final class Rule: Sendable {
+    /// Whether a credential is looked at, and asked for.
+    public let auth: AuthRequirement
+    /// All scopes that the route asks for, separated by blanks: for the challenge (RFC 6750 §3).
+    public let requiredScopes: [UInt8]
+    private let conditions: [Conditions]
+    /// Whether nobody passes without a credential although `auth` is optional.
+    private let asksSomething: Bool
+
+    /// Compiles the rules of `route`.
+    ///
+    /// - Parameters:
+    ///   - route: as loaded, with the rules of its groups before its own.
+    ///   - issuers: names of the issuers, by the index that is ``Principal/issuer``. A name may be there more than
+    ///     once: all its places count.
+    public init(_ route: RouteSettings, issuers: [String]) {
+        auth = route.auth
+        let rules = route.rules.filter { !$0.isEmpty }
+        conditions = rules.map { Conditions($0, issuers: issuers) }
+        asksSomething = rules.contains { !$0.reportOnly }
+        var scopes: [String] = []
+        for rule in rules where !rule.reportOnly {
+            for scope in rule.scopes.all + rule.scopes.any where !scopes.contains(scope) { scopes.append(scope) }
+        }
+        requiredScopes = Array(scopes.joined(separator: " ").utf8)
+    }
+
+    /// Decides about a request of `principal`, or of nobody.
+    ///
+    /// Cost: one pass over the conditions, no allocation.
+    public func evaluate(_ principal: Principal?) -> Verdict {
+        guard auth != .public else { return .admit(Permit(nil)) }
+        guard let principal else {
+            if auth == .required || asksSomething { return .challenge(.noCredential) }
+            return .admit(Permit(nil))
+        }
+        var reported = Reason.none
+        for condition in conditions {
+            let reason = condition.refusal(of: principal)
+            if reason == .none { continue }
+            if condition.isReportOnly {
+                if reported == .none { reported = reason }
+                continue
+            }
+            switch reason {
+            case .issuerNotAccepted, .routeAudienceMismatch: return .challenge(reason)
+            default: return .deny(reason)
+            }
+        }
+        return .admit(Permit(principal, wouldHaveRefused: reported))
+    }
+}
