@@ -33,6 +33,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         }
         let path = target.path
         canonical(path, options)
+        inRequest(bytes, count, options)
         if !encodedSlashes { check(!target.hasEncodedSlash, "an encoded slash") }
         var decoded = Array(path)
         for _ in 0..<2 {
@@ -43,6 +44,18 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         rewrite(Array(path), options)
     }
     return 0
+}
+
+/// With the rest of a request behind it, it is the same.
+private func inRequest(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ options: CanonicalTarget.Options) {
+    var line = Array(UnsafeBufferPointer(start: bytes, count: count))
+    line.write(" HTTP/1.1\r\nHost: example.com\r\n\r\n")
+    let second = Targets.shared.second
+    let error = line.withUnsafeBufferPointer { buffer in
+        second.canonicalize(Span(_unsafeElements: buffer), target: Slice(0, count), options: options)
+    }
+    let first = Targets.shared.first
+    check(error == nil && same(second.path, first.path) && second.query == first.query, "another path in a request")
 }
 
 /// It is its own canonical form.

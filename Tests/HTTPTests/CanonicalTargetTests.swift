@@ -276,4 +276,32 @@ struct CanonicalTargetTests {
             }
         }
     }
+
+    @Test("In every place of a long path the same is done as in a short one")
+    func longPaths() {
+        let plain = String(repeating: "segment/", count: 6)
+        for (piece, result) in [
+            ("x", Result<String, ProtocolError>.success("x")), ("/", .success("")), ("//", .success("")),
+            ("./", .success("")), ("a/../", .success("")), ("..a/", .success("..a/")), ("%41/", .success("A/")),
+            ("|/", .success("%7C/")), ("a;b/", .success("a;b/")), ("..;/", .failure(.pathDotParameters)),
+            ("%2e/", .failure(.pathEscapedDots)), ("%2f", .failure(.pathEscapedSlash)),
+            ("\\", .failure(.pathBackslash)),
+            ("@/", .success("@/")), ("[/", .success("%5B/")), ("{/", .success("%7B/")), ("`/", .success("%60/")),
+        ] {
+            for place in stride(from: 0, through: plain.utf8.count, by: 8) {
+                let start = "/" + plain.prefix(place)
+                let end = String(plain.dropFirst(place))
+                #expect(canonical(start + piece + end) == result.map { start + $0 + end }, "\(piece) at \(place)")
+            }
+        }
+        // A dot or a slash behind any slash, on either side of a block's edge.
+        for length in 1...70 {
+            let start = "/" + String(repeating: "a", count: length)
+            #expect(canonical(start + "/./b") == .success(start + "/b"))
+            #expect(canonical(start + "//b") == .success(start + "/b"))
+            #expect(canonical(start + "/../b") == .success("/b"))
+            #expect(canonical(start + "/.b.") == .success(start + "/.b."))
+            #expect(canonical(start + ".b/") == .success(start + ".b/"))
+        }
+    }
 }

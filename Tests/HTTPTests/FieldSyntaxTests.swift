@@ -96,6 +96,22 @@ struct FieldSyntaxTests {
         }
     }
 
+    @Test("A wrong byte is found in every place of a long value", arguments: [40, 64, 95, 96, 97, 128, 200])
+    func longValues(length: Int) {
+        let cases: [(UInt8, Bool)] = [
+            (0x00, false), (0x09, true), (0x0a, false), (0x1f, false), (0x20, true), (0x7e, true), (0x7f, false),
+            (0x80, true), (0xff, true),
+        ]
+        for place in 0..<length {
+            for (byte, isGood) in cases {
+                var value = [UInt8](repeating: UInt8(ascii: "v"), count: length)
+                value[place] = byte
+                let parsed = ParsedRequest(latin1("GET / HTTP/1.1\r\nHost: a\r\nX: ") + value + latin1("\r\n\r\n"))
+                #expect((parsed.outcome == .complete) == isGood, "byte \(byte) at \(place)")
+            }
+        }
+    }
+
     @Test(
         "White space around a value is not part of it",
         arguments: [

@@ -80,10 +80,22 @@ func written(_ bytes: [UInt8], _ fields: FieldTable) -> String {
 
 /// The canonical form of a path and its query, or why there is none.
 func canonical(_ target: String, encodedSlashes: Bool = false, capacity: Int = 8192) -> Result<String, ProtocolError> {
-    let bytes = latin1(target)
+    let alone = canonical(latin1(target), target.unicodeScalars.count, encodedSlashes, capacity)
+    // The rest of the request behind it changes nothing.
+    let bytes = latin1(target + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
+    let inRequest = canonical(bytes, target.unicodeScalars.count, encodedSlashes, capacity)
+    return alone == inRequest ? alone : .success("two forms")
+}
+
+private func canonical(
+    _ bytes: [UInt8],
+    _ count: Int,
+    _ encodedSlashes: Bool,
+    _ capacity: Int
+) -> Result<String, ProtocolError> {
     let canonical = CanonicalTarget(capacity: capacity)
     let options = CanonicalTarget.Options(encodedSlashes: encodedSlashes)
-    if let error = canonical.canonicalize(bytes.span, target: Slice(0, bytes.count), options: options) {
+    if let error = canonical.canonicalize(bytes.span, target: Slice(0, count), options: options) {
         return .failure(error)
     }
     let query = canonical.hasQuery ? "?" + text(bytes, canonical.query) : ""

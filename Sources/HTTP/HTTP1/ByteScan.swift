@@ -76,6 +76,8 @@ enum ByteScan {
         let bytes = unsafe input.bytes
         let count = input.count
         var i = start
+        // A value of two blocks is likely to be a long one: a token, a cookie.
+        let long = start &+ 32
         while count &- i >= 16 {
             let v = load(bytes, i)
             let control = v .< SIMD16<UInt8>(repeating: 0x20)
@@ -84,6 +86,7 @@ enum ByteScan {
             let hit = first((control .& .!tab) .| delete)
             if hit < 16 { return i &+ hit }
             i &+= 16
+            if i == long { i = endOfPlainBlocks(input, i) }
         }
         while i < count {
             let byte = input[i]
@@ -91,6 +94,52 @@ enum ByteScan {
             i &+= 1
         }
         return i
+    }
+
+    /// The start of the first 64 bytes from `start` on that hold a control character, or are not all there.
+    @inline(__always)
+    private static func endOfPlainBlocks(_ input: Span<UInt8>, _ start: Int) -> Int {
+        let bytes = unsafe input.bytes
+        let count = input.count
+        var i = start
+        while count &- i >= 64 {
+            let v = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: i, as: SIMD64<UInt8>.self)
+            let control = v .< SIMD64<UInt8>(repeating: 0x20)
+            let delete = v .== SIMD64<UInt8>(repeating: 0x7f)
+            let words = unsafe unsafeBitCast(control .| delete, to: SIMD8<UInt64>.self)
+            let half = words.lowHalf | words.highHalf
+            let quarter = half.lowHalf | half.highHalf
+            if quarter[0] | quarter[1] != 0 { break }
+            i &+= 64
+        }
+        return i
+    }
+
+    /// Whether a path is canonical as it stands, judging by its bytes alone: letters, digits, `-`, `_`, `~`, and dots
+    /// and slashes that do not follow a slash.
+    ///
+    /// `start` is the place of its first slash; false as well near the end of the input.
+    @inline(__always)
+    static func isPlainPath(_ input: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        let bytes = unsafe input.bytes
+        let count = input.count
+        var i = start &+ 1
+        while i < end {
+            guard count &- i >= 16 else { return false }
+            let v = load(bytes, i)
+            let before = load(bytes, i &- 1) .== SIMD16<UInt8>(repeating: 0x2f)
+            let letter =
+                ((v | SIMD16<UInt8>(repeating: 0x20)) &- SIMD16<UInt8>(repeating: 0x61))
+                .< SIMD16<UInt8>(repeating: 26)
+            // `-`, `.`, `/` and the digits stand side by side.
+            let digit = (v &- SIMD16<UInt8>(repeating: 0x2d)) .< SIMD16<UInt8>(repeating: 13)
+            let other = (v .== SIMD16<UInt8>(repeating: 0x5f)) .| (v .== SIMD16<UInt8>(repeating: 0x7e))
+            let separator = (v &- SIMD16<UInt8>(repeating: 0x2e)) .< SIMD16<UInt8>(repeating: 2)
+            let hit = first(.!(letter .| digit .| other) .| (separator .& before))
+            i &+= hit
+            if hit < 16 { return i >= end }
+        }
+        return true
     }
 
     /// The first byte from `start` on that is not visible ASCII or is `#`, or the end.

@@ -10,6 +10,7 @@ struct ConnectionOptions {
     /// Reads all `Connection` fields and marks the fields they name.
     mutating func read(_ input: Span<UInt8>, _ fields: FieldTable, limits: HeadLimits) -> ProtocolError? {
         var index = fields.first(.connection)
+        if fields.count(.connection) == 1, isUsual(input, fields[index].value) { return nil }
         var left = limits.connectionOptions
         while index >= 0 {
             let value = fields[index].value
@@ -32,6 +33,27 @@ struct ConnectionOptions {
         return nil
     }
 
+    /// Reads a value that is `keep-alive` or `close` and nothing else; false if it is not.
+    @inline(__always)
+    private mutating func isUsual(_ input: Span<UInt8>, _ value: Slice) -> Bool {
+        let bytes = unsafe input.bytes
+        // No byte of a value but a letter's own two cases becomes that letter, and none but `-` becomes `-`.
+        let folded: UInt64 = 0x2020_2020_2020_2020
+        switch value.count {
+        case 10:
+            let head = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: value.start, as: UInt64.self).bigEndian
+            let tail = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: value.end &- 8, as: UInt64.self).bigEndian
+            guard head | folded == 0x6b65_6570_2d61_6c69, tail | folded == 0x6570_2d61_6c69_7665 else { return false }
+            keepAlive = true
+        case 5:
+            let head = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: value.start, as: UInt32.self).bigEndian
+            guard head | 0x2020_2020 == 0x636c_6f73, input[value.end &- 1] | 0x20 == 0x65 else { return false }
+            close = true
+        default: return false
+        }
+        return true
+    }
+
     @inline(__always)
     private mutating func option(
         _ input: Span<UInt8>,
@@ -44,7 +66,9 @@ struct ConnectionOptions {
             close = true
             return nil
         case 10 where ByteScan.equalFolded(input, start, end, "keep-alive"):
+            // The field of that name is dropped in any case.
             keepAlive = true
+            return nil
         case 7 where ByteScan.equalFolded(input, start, end, "upgrade"):
             upgrade = true
             return nil

@@ -67,6 +67,10 @@ struct PathWriter {
         reset()
         guard start < end else { return nil }
         guard input[start] == 0x2f else { return .pathNotOrigin }
+        if end &- start <= capacity, ByteScan.isPlainPath(input, start, end) {
+            copy(input, start, end)
+            return nil
+        }
         var i = start &+ 1
         while i < end {
             let byte = input[i]
@@ -87,6 +91,17 @@ struct PathWriter {
         }
         if let error = endSegment(isLast: true, resolveDots: resolveDots) { return error }
         return hasPercent25 ? checkDoubleEncoding() : nil
+    }
+
+    /// Takes a path as it is, which fits.
+    @inline(__always)
+    private mutating func copy(_ input: Span<UInt8>, _ start: Int, _ end: Int) {
+        let length = end &- start
+        _ = unsafe input.withUnsafeBufferPointer { source in
+            unsafe UnsafeMutableBufferPointer(start: base, count: capacity)
+                .update(fromContentsOf: source[start..<end])
+        }
+        count = length
     }
 
     /// Writes `prefix` and `rest` with one slash between them, canonical and without dot segments, or refuses.
