@@ -49,9 +49,12 @@ public final class Gateway {
         let reasons = Reason.allCases.map { "\($0.code)" }
         let protocolErrors = ProtocolError.allCases.map { "\($0.code)" }
         let loaded = SnapshotBuilder.load(path: path, generation: 1)
-        for line in loaded.messages { FileHandleOutput.error(line) }
-        guard let settings = loaded.settings, let build = loaded.build else { return 1 }
+        guard let settings = loaded.settings, let build = loaded.build else {
+            for line in loaded.messages { FileHandleOutput.error(line) }
+            return 1
+        }
         settings.log.configure()
+        for line in loaded.messages { Log.warning("configuration", ("problem", line)) }
         let count = settings.workerCount
         let metrics = Metrics(workers: count, reasons: reasons, protocolErrors: protocolErrors)
         let snapshot = build(metrics)
@@ -203,7 +206,9 @@ public final class Gateway {
     }
 
     private func reloaded(_ next: Snapshot?, _ messages: [String]) {
-        for line in messages { Log.error("configuration", ("problem", line)) }
+        for line in messages {
+            next == nil ? Log.error("configuration", ("problem", line)) : Log.warning("configuration", ("problem", line))
+        }
         let seconds = Clock.unixMilliseconds() / 1000
         guard let next else {
             metrics.reloaded(applied: false, unixSeconds: seconds)

@@ -119,7 +119,7 @@ public enum KeyError: Error, Equatable, Sendable {
         case .secretIsPEM: "a PEM file is given as HMAC secret"
         case .mixedKinds: "secrets and public keys in one set"
         case .duplicateID(let id): "two keys with kid \"\(id)\" and the same algorithm"
-        case .algorithmNeeded: "the algorithm must be given for this key"
+        case .algorithmNeeded: "the algorithm must be given for this key, such as algorithm: RS256"
         case .notPrivate: "no private key in it"
         case .cryptoFailure: "OpenSSL failed"
         }

@@ -33,7 +33,7 @@ extension KeySourceSettings {
             "pem_file",
             \.pemFile,
             example: "issuer.pem",
-            doc: "One public key or certificate in PEM; needs algorithm."
+            doc: "One public key or certificate in PEM; RSA keys need algorithm."
         ),
         Key(
             "secret",
@@ -46,7 +46,7 @@ extension KeySourceSettings {
             "algorithm",
             \.algorithm,
             example: "HS256",
-            doc: "The one algorithm that the key is for; needed with pem_file and secret."
+            doc: "The one algorithm that the key is for; needed with secret and for RSA keys in pem_file."
         ),
         Key("kid", \.keyID, example: "\"2026-01\"", must: .optionalLine, doc: "The key's id, for pem_file and secret."),
     ]
@@ -56,9 +56,9 @@ extension KeySourceSettings {
     /// Algorithm and source belong together.
     public mutating func finish(_ node: SettingNode, _ decoding: Decoding) {
         let isAlone = marks.isWritten("pem_file") || marks.isWritten("secret")
-        if isAlone, !marks.isWritten("algorithm") {
-            let example = marks.isWritten("secret") ? "HS256" : "RS256"
-            decoding.reject(node, "needs the key \"algorithm\", such as algorithm: \(example)")
+        // A public key may leave no choice (EC, Ed25519); an RSA key's import asks for it.
+        if marks.isWritten("secret"), !marks.isWritten("algorithm") {
+            decoding.reject(node, "needs the key \"algorithm\", such as algorithm: HS256")
         }
         if !isAlone, marks.isWritten("kid") {
             decoding.report(

@@ -182,6 +182,7 @@ extension Exchange {
         }
         out.append("\r\n")
         consumeHead(head, connection)
+        guard takeAhead(connection) else { return }
         forward(plan.upstreams[upstream])
         if phase != .idle { pumpRequest() }
     }

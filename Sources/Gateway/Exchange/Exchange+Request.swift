@@ -220,6 +220,24 @@ extension Exchange {
         flushRequest()
     }
 
+    /// Takes what has come of the body together with the head, before any backend hears of the request: what is
+    /// malformed there reaches nobody, and what is not is sent together with the head.
+    ///
+    /// False when the request is over.
+    func takeAhead(_ connection: DownstreamConnection) -> Bool {
+        guard !requestComplete, let input = connection.input, let out else { return true }
+        if let error = take(input, out) {
+            refuseBody(error)
+            return false
+        }
+        if isTooLarge {
+            refuseTooLarge()
+            return false
+        }
+        if input.isEmpty { connection.giveInput() }
+        return true
+    }
+
     private func outBuffer() -> OutputBuffer? {
         if out == nil { out = worker.small.take() }
         return out
