@@ -58,7 +58,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     var encoded: [UInt8] = []
     var i = 0
     while i < whole.data.count {
-        let size = min(97, whole.data.count - i)
+        let size = min(7, whole.data.count - i)
         encoded.append(contentsOf: String(size, radix: 16).utf8)
         encoded.write("\r\n")
         encoded.append(contentsOf: whole.data[i..<(i + size)])
