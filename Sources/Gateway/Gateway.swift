@@ -207,7 +207,11 @@ public final class Gateway {
 
     private func reloaded(_ next: Snapshot?, _ messages: [String]) {
         for line in messages {
-            next == nil ? Log.error("configuration", ("problem", line)) : Log.warning("configuration", ("problem", line))
+            if next == nil {
+                Log.error("configuration", ("problem", line))
+            } else {
+                Log.warning("configuration", ("problem", line))
+            }
         }
         let seconds = Clock.unixMilliseconds() / 1000
         guard let next else {

@@ -8,6 +8,11 @@ struct Portcullis: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "portcullis",
         abstract: "An authenticating reverse-proxy gateway: one binary, one YAML file.",
-        subcommands: [Run.self, Check.self]
+        discussion: "Start with: portcullis check --config FILE, then portcullis run --config FILE.",
+        version: Gateway.version,
+        subcommands: [
+            Run.self, Check.self, KeyCommand.self, TokenCommand.self, PrintReference.self, PrintSchema.self,
+            Version.self,
+        ]
     )
 }
