@@ -118,6 +118,8 @@ final class Worker {
 
     /// Runs until drained.
     func run() {
+        // Ready from now on, not from the first event on.
+        tick()
         while true {
             let limit: Int64 = pending.isEmpty ? 500 : 0
             let count = poller.wait(milliseconds: pending.isEmpty ? wheel.timeout(now: now, limit: limit) : 0)

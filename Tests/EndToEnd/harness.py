@@ -158,6 +158,12 @@ class Gateway:
         if not self.started.wait(20) or self.process.poll() is not None:
             self.stop()
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
+        until = time.monotonic() + 10
+        while (ready := self.get("/readyz?verbose", port=self.ops_port)).status != 200:
+            if time.monotonic() > until:
+                self.stop()
+                raise AssertionError("the gateway is not ready:\n" + ready.body)
+            time.sleep(0.005)
 
     def write(self, text):
         base = 'ops: {address: "127.0.0.1:0"}\nlog: {format: json}\n'

@@ -1,0 +1,205 @@
+"""Reload, drain, restarts of backends, limits and deadlines, and what operators see."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from harness import Gateway, Keys, TestCase, Upstream
+
+CONFIGURATION = Keys.ISSUERS + """
+drain: 10s
+timeouts: {headers: 1s, body_progress: 1s}
+limits: {body: 64KiB}
+upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"], first_byte_timeout: 5s}]
+routes:
+  - {name: open, match: {path: /open}, auth: public, forward: {upstream: a}}
+  - {name: rest, match: {path: /}, forward: {upstream: a}}
+"""
+
+
+class Load:
+    """Clients on kept connections, until they are stopped; every answer's status is counted."""
+
+    def __init__(self, port, path="/open", clients=8, token=None):
+        self.port, self.path, self.token = port, path, token
+        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.statuses, self.failures, self.slowest = {}, [], 0.0
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self):
+        client = None
+        while not self.stopping.is_set():
+            try:
+                if client is None:
+                    client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+                    client.connect()
+            except OSError as error:
+                with self.lock:
+                    self.statuses["connect"] = self.statuses.get("connect", 0) + 1
+                client = None
+                time.sleep(0.005)
+                continue
+            begin = time.monotonic()
+            try:
+                client.request("GET", self.path, headers={"Authorization": "Bearer " + self.token} if self.token else {})
+                answer = client.getresponse()
+                answer.read()
+                with self.lock:
+                    self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
+                    self.slowest = max(self.slowest, time.monotonic() - begin)
+                if answer.will_close:
+                    client.close()
+                    client = None
+            except (OSError, http.client.HTTPException) as error:
+                with self.lock:
+                    self.failures.append(repr(error))
+                client = None
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(10)
+
+
+class Lifecycle(unittest.TestCase):
+    def setUp(self):
+        self.keys = Keys.__new__(Keys)
+        self.keys.__dict__.update(TestCase.keys.__dict__)
+        self.upstream = Upstream()
+        self.gateway = Gateway(CONFIGURATION, self.keys.files(), UPSTREAM=self.upstream.port)
+
+    def tearDown(self):
+        self.gateway.stop()
+
+    def test_reloads_under_load_lose_nothing(self):
+        load = Load(self.gateway.port, "/x", token=self.keys.token())
+        for count in range(1, 31):
+            self.gateway.signal(signal.SIGHUP)
+            self.assertTrue(self.gateway.wait_for("configuration applied", count))
+        load.stop()
+        self.assertEqual(load.failures, [])
+        self.assertEqual(list(load.statuses), [200])
+
+    def test_a_bad_file_changes_nothing_and_says_so(self):
+        self.gateway.write(CONFIGURATION.replace("upstreams:", "upstream:"))
+        self.gateway.signal(signal.SIGHUP)
+        self.assertTrue(self.gateway.wait_for("reload refused: the running configuration stays"))
+        self.assertTrue(any("did you mean" in line and "upstreams" in line for line in self.gateway.log))
+        self.assertEqual(self.gateway.get("/x", self.keys.token()).status, 200)
+
+    def test_a_reload_applies_the_new_routes(self):
+        self.gateway.write(CONFIGURATION.replace("/open", "/elsewhere"))
+        self.gateway.signal(signal.SIGHUP)
+        self.assertTrue(self.gateway.wait_for("configuration applied"))
+        self.assertEqual(self.gateway.get("/elsewhere").status, 200)
+        self.assertEqual(self.gateway.get("/open").status, 401)
+
+    def test_sigterm_answers_what_has_begun(self):
+        release = threading.Event()
+        self.upstream.answer = lambda head, body, connection: (release.wait(5), Upstream.echo(head, body, connection))[1]
+        answers = []
+        begun = [threading.Thread(target=lambda: answers.append(self.gateway.get("/open"))) for _ in range(8)]
+        for thread in begun:
+            thread.start()
+        while len(self.upstream.heads) < 8:
+            time.sleep(0.01)
+        self.gateway.signal(signal.SIGTERM)
+        self.assertTrue(self.gateway.wait_for("draining"))
+        release.set()
+        for thread in begun:
+            thread.join()
+        self.assertEqual([answer.status for answer in answers], [200] * 8)
+        self.assertEqual(self.gateway.process.wait(5), 0)
+
+    def test_sigterm_under_load_loses_no_request(self):
+        load = Load(self.gateway.port)
+        time.sleep(0.5)
+        self.gateway.signal(signal.SIGTERM)
+        self.assertEqual(self.gateway.process.wait(10), 0)
+        load.stop()
+        self.assertEqual(load.failures, [])
+        self.assertLessEqual(set(load.statuses), {200, "connect"})
+
+    def test_a_backend_that_dies_and_returns(self):
+        load = Load(self.gateway.port)
+        time.sleep(0.3)
+        port = self.upstream.port
+        self.upstream.stop()
+        time.sleep(0.5)
+        self.upstream = Upstream(port=port)
+        back = time.monotonic()
+        while self.gateway.get("/open").status != 200:
+            self.assertLess(time.monotonic() - back, 1.0)
+        load.stop()
+        self.assertEqual(load.failures, [])
+        self.assertLessEqual(set(load.statuses), {200, 502, 503, 504})
+        self.assertLess(load.slowest, 2)
+
+    def test_no_backend_is_told_with_retry_after(self):
+        self.upstream.stop()
+        statuses = [self.gateway.get("/open") for _ in range(4)]
+        self.assertLessEqual({answer.status for answer in statuses}, {502, 503})
+        self.assertTrue(all(answer.field("Retry-After") for answer in statuses if answer.status == 503))
+
+    def test_deadlines_and_limits(self):
+        self.assertTrue(self.gateway.raw(b"GET /open HTTP/1.1\r\nHo", wait=3).startswith(b"HTTP/1.1 408 "))
+        slow = self.gateway.raw(b"POST /open HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nx", wait=4)
+        self.assertTrue(slow.startswith(b"HTTP/1.1 408 "), slow[:60])
+        large = b"POST /open HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+        answer = self.gateway.raw(large, *[b"4000\r\n" + b"x" * 0x4000 + b"\r\n"] * 6, wait=3, pause=0.02)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 413 ") or answer == b"<RST>", answer[:60])
+
+    def test_operators_see_it(self):
+        self.assertEqual(self.gateway.get("/livez", port=self.gateway.ops_port).status, 200)
+        ready = self.gateway.get("/readyz?verbose", port=self.gateway.ops_port)
+        self.assertEqual(ready.status, 200, ready.body)
+        self.assertIn("issuer main", ready.body)
+        self.assertEqual(self.gateway.get("/startupz", port=self.gateway.ops_port).status, 200)
+        self.gateway.get("/x")
+        metrics = self.gateway.get("/metrics", port=self.gateway.ops_port).body
+        self.assertIn('portcullis_auth_total{outcome="rejected",reason="no_credential"} 1', metrics)
+        self.assertEqual(self.gateway.get("/metrics").status, 401)
+
+
+class AccessLog(unittest.TestCase):
+    def test_lines_tell_what_happened_without_secrets_and_survive_rotation(self):
+        keys, upstream = TestCase.keys, Upstream()
+        gateway = Gateway(CONFIGURATION + "access_log: {path: access.log}\n", keys.files(), UPSTREAM=upstream.port)
+        try:
+            path, token = pathlib.Path(gateway.folder, "access.log"), keys.token()
+            gateway.get("/x?secret=1", token)
+            gateway.get("/y", "not.a.token")
+            gateway.raw(b"GET /bad\x01 HTTP/1.1\r\n\r\n")
+            lines = self.lines(path, 3)
+            self.assertNotIn(token[:20], path.read_text())
+            self.assertNotIn("secret", path.read_text())
+            first = next(line for line in lines if line.get("path") == "/x")
+            self.assertEqual((first["status"], first["principal"], first["issuer"], first["route"]), (200, "ada", "main", "rest"))
+            self.assertEqual(next(line for line in lines if line.get("path") == "/y")["status"], 401)
+            os.rename(path, str(path) + ".1")
+            gateway.signal(signal.SIGUSR1)
+            until = time.monotonic() + 5
+            while not path.exists() and time.monotonic() < until:
+                time.sleep(0.01)
+            gateway.get("/after", token)
+            self.assertEqual(self.lines(path, 1)[0]["path"], "/after")
+        finally:
+            gateway.stop()
+            upstream.stop()
+
+    def lines(self, path, count):
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            lines = path.read_text().splitlines() if path.exists() else []
+            if len(lines) >= count:
+                return [json.loads(line) for line in lines]
+            time.sleep(0.02)
+        self.fail(f"no {count} lines in the access log")
