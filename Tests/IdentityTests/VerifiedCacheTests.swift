@@ -1,0 +1,70 @@
+// Tokens that were verified already.
+import JOSE
+import Testing
+
+@testable import Identity
+
+private func principal() throws -> Principal {
+    let claims = try Claims(json: Array(#"{"sub":"a"}"#.utf8))
+    return Principal(issuer: 0, claims: claims, expiry: 100, rolesIndex: -1, scopeIndex: -1, headerBlock: [])
+}
+
+extension VerifiedCache {
+    func find(_ token: String, generation: UInt32 = 1, now: Int64 = 0) -> Principal? {
+        Array(token.utf8).withUnsafeBufferPointer { find($0, generation: generation, now: now) }
+    }
+
+    func insert(_ token: String, _ principal: Principal, generation: UInt32 = 1, until: Int64 = 60) {
+        Array(token.utf8).withUnsafeBufferPointer { insert($0, principal, generation: generation, until: until) }
+    }
+}
+
+@Suite("Verified cache")
+struct VerifiedCacheTests {
+    @Test("a token is found by all its bytes, in its generation, until its deadline")
+    func find() throws {
+        let cache = VerifiedCache(entries: 64)
+        let ada = try principal()
+        cache.insert("token-a", ada)
+        #expect(cache.find("token-a") === ada)
+        #expect(cache.find("token-b") == nil)
+        #expect(cache.find("token-") == nil)
+        #expect(cache.find("token-a", now: 59) === ada)
+        #expect(cache.find("token-a", now: 60) == nil)
+        #expect(cache.count == 0)
+        cache.insert("token-a", ada)
+        #expect(cache.find("token-a", generation: 2) == nil)
+        #expect(cache.bytes == 0)
+    }
+
+    @Test("a hundred thousand tokens never take more than their place")
+    func bounded() throws {
+        let cache = VerifiedCache(entries: 1024)
+        let ada = try principal()
+        for i in 0..<100_000 { cache.insert("token-\(i)", ada) }
+        #expect(cache.count <= 1024)
+        #expect(cache.count > 900)
+        #expect(cache.evictions == UInt64(100_000 - cache.count))
+        cache.removeAll()
+        #expect(cache.count == 0)
+        #expect(cache.bytes == 0)
+    }
+
+    @Test("what is used stays, what is not goes")
+    func recency() throws {
+        let cache = VerifiedCache(entries: 8)
+        let ada = try principal()
+        cache.insert("kept", ada)
+        for i in 0..<100 {
+            cache.insert("token-\(i)", ada)
+            #expect(cache.find("kept") === ada)
+        }
+    }
+
+    @Test("switched off it keeps nothing")
+    func off() throws {
+        let cache = VerifiedCache(entries: 0)
+        cache.insert("a", try principal())
+        #expect(cache.find("a") == nil)
+    }
+}
