@@ -60,6 +60,8 @@ public final class OffloadPool: Sendable {
     // Exception to plain Sendable: the semaphore's memory is fixed at init and only used through its own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
     private let threads: Int
+    private let running = Mutex<[Threads.Running]>([])
+    private let ended = Atomic<Int>(0)
 
     /// Starts `threads` threads; at most `limit` pieces of work wait.
     ///
@@ -70,7 +72,8 @@ public final class OffloadPool: Sendable {
         ready = .allocate(capacity: 1)
         sem_init(ready, 0, 0)
         for index in 0..<threads {
-            try Threads.start("offload-\(index)") { [self] in work() }
+            let thread = try Threads.start("offload-\(index)") { [self] in work() }
+            running.withLock { $0.append(thread) }
         }
     }
 
@@ -85,10 +88,18 @@ public final class OffloadPool: Sendable {
         return accepted
     }
 
-    /// Lets the threads end after the work at hand.
-    public func stop() {
+    /// Lets the threads end after the work at hand, and joins them unless one is still at it after `milliseconds`.
+    public func stop(within milliseconds: Int = 1000) {
         state.withLock { $0.stopping = true }
         for _ in 0..<threads { sem_post(ready) }
+        for _ in 0..<max(1, milliseconds) where ended.load(ordering: .acquiring) < threads { usleep(1000) }
+        // A look-up that hangs must not keep the process: its thread ends with it.
+        guard ended.load(ordering: .acquiring) == threads else { return }
+        let all = running.withLock { running in
+            defer { running = [] }
+            return running
+        }
+        for thread in all { thread.join() }
     }
 
     private func work() {
@@ -98,7 +109,10 @@ public final class OffloadPool: Sendable {
                 state.queue.isEmpty ? (nil, state.stopping) : (state.queue.removeFirst(), false)
             }
             if let next { next() }
-            if stop { return }
+            if stop {
+                ended.add(1, ordering: .releasing)
+                return
+            }
         }
     }
 }
