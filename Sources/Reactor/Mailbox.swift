@@ -1,11 +1,10 @@
 // COLD. Messages from other threads to a loop: a bounded queue and an eventfd that wakes it.
 import CLinux
 import Glibc
-import Synchronization
 
 /// A queue that any thread may post to and one loop empties.
 public final class Mailbox<Message: Sendable>: Sendable {
-    private let queue = Mutex<[Message]>([])
+    private let queue = Locked<[Message]>([])
     private let limit: Int
     /// The descriptor that becomes readable when there is mail.
     public let descriptor: Int32

@@ -55,12 +55,12 @@ public final class OffloadPool: Sendable {
         var stopping = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let limit: Int
     // Exception to plain Sendable: the semaphore's memory is fixed at init and only used through its own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
     private let threads: Int
-    private let running = Mutex<[Threads.Running]>([])
+    private let running = Locked<[Threads.Running]>([])
     private let ended = Atomic<Int>(0)
 
     /// Starts `threads` threads; at most `limit` pieces of work wait.

@@ -26,13 +26,13 @@ public final class AccessLog: Sendable {
         var stopping = false
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let path: String
     private let limit: Int
     private let metrics: Metrics
     private let reopening = Atomic<Bool>(false)
     private let done = Atomic<Bool>(false)
-    private let writer = Mutex<Threads.Running?>(nil)
+    private let writer = Locked<Threads.Running?>(nil)
     // Exception to plain Sendable: fixed at init, used only through the semaphore's own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
 

@@ -1,4 +1,5 @@
 // COLD. All counters of the process: one block per worker, names for slots, and what the main thread counts.
+import Reactor
 import Synchronization
 
 /// The counters of the process.
@@ -29,8 +30,8 @@ public final class Metrics: Sendable {
     nonisolated(unsafe) private let blocks: [WorkerMetrics]
     let reasons: [String]
     let protocolErrors: [String]
-    private let routes = Mutex(Names(first: "(none)"))
-    private let upstreams = Mutex(Names(first: "(none)"))
+    private let routes = Locked(Names(first: "(none)"))
+    private let upstreams = Locked(Names(first: "(none)"))
     private let reloadsApplied = Atomic<UInt64>(0)
     private let reloadsFailed = Atomic<UInt64>(0)
     private let reloadSeconds = Atomic<Int64>(0)

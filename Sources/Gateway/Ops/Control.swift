@@ -2,7 +2,6 @@
 import CLinux
 import Glibc
 import Reactor
-import Synchronization
 import Telemetry
 import Upstreams
 
