@@ -39,15 +39,26 @@ public enum Credential {
 
     /// Whether the bytes are what a JWS in compact form may hold: base64url without padding, and dots.
     public static func isToken(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        // Bit n of the low word is byte n, of the high word byte 64 + n.
-        let low: UInt64 = 0x03ff_6000_0000_0000
-        let high: UInt64 = 0x07ff_fffe_87ff_fffe
-        var wrong: UInt64 = 0
-        for i in 0..<bytes.count {
-            let byte = unsafe bytes[i]
-            let word = byte & 0x40 == 0 ? low : high
-            wrong |= ~(word &>> UInt64(byte & 0x3f)) & 1 | UInt64(byte &>> 7)
+        guard let start = bytes.baseAddress else { return true }
+        let raw = unsafe UnsafeRawPointer(start)
+        var i = 0
+        while bytes.count &- i >= 16 {
+            guard unsafe isToken(raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)) else { return false }
+            i &+= 16
         }
-        return wrong == 0
+        var rest = SIMD16<UInt8>(repeating: 0x2d)
+        for lane in 0..<(bytes.count &- i) { unsafe rest[lane] = bytes[i &+ lane] }
+        return isToken(rest)
+    }
+
+    @inline(__always)
+    private static func isToken(_ v: SIMD16<UInt8>) -> Bool {
+        let letter =
+            ((v | SIMD16<UInt8>(repeating: 0x20)) &- SIMD16<UInt8>(repeating: 0x61)) .< SIMD16<UInt8>(repeating: 26)
+        let digit = (v &- SIMD16<UInt8>(repeating: 0x30)) .< SIMD16<UInt8>(repeating: 10)
+        // `-` and `.` stand side by side.
+        let mark = (v &- SIMD16<UInt8>(repeating: 0x2d)) .< SIMD16<UInt8>(repeating: 2)
+        let line = v .== SIMD16<UInt8>(repeating: 0x5f)
+        return all(letter .| digit .| mark .| line)
     }
 }
