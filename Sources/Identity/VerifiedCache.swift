@@ -89,22 +89,10 @@ public final class VerifiedCache {
         guard entries > 0, let start = token.baseAddress, token.count > 0 else { return }
         let key = unsafe hash.hash(start, token.count)
         let set = unsafe set(of: key)
-        var place = unsafe set
-        var age: UInt32 = 0
-        for way in 0..<Self.ways {
-            let entry = unsafe set + way
-            if unsafe entry.pointee.token == nil {
-                unsafe place = entry
-                break
-            }
-            let idle = unsafe clock &- entry.pointee.used
-            if idle >= age {
-                age = idle
-                unsafe place = entry
-            }
-        }
+        let place = unsafe place(in: set, for: key)
         if unsafe place.pointee.token != nil {
-            evictions &+= 1
+            // The same token again (two requests at once, or a longer deadline) is no eviction.
+            if unsafe place.pointee.hash != key { evictions &+= 1 }
             unsafe remove(place)
         }
         let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: token.count)
@@ -121,6 +109,28 @@ public final class VerifiedCache {
         )
         count &+= 1
         bytes &+= token.count
+    }
+
+    /// Where an entry with this hash goes: its own place, else a free one, else that of the one unused for longest.
+    private func place(in set: UnsafeMutablePointer<Entry>, for key: UInt64) -> UnsafeMutablePointer<Entry> {
+        var place = unsafe set
+        var age: UInt32 = 0
+        var isFree = false
+        for way in 0..<Self.ways {
+            let entry = unsafe set + way
+            if unsafe entry.pointee.token == nil {
+                if !isFree { unsafe place = entry }
+                isFree = true
+                continue
+            }
+            if unsafe entry.pointee.hash == key { return unsafe entry }
+            let idle = unsafe clock &- entry.pointee.used
+            if !isFree, idle >= age {
+                age = idle
+                unsafe place = entry
+            }
+        }
+        return unsafe place
     }
 
     /// Forgets everything.
