@@ -49,7 +49,7 @@ struct AdvisoryTests {
         let target = CanonicalTarget(capacity: 100)
         #expect(target.read(bytes) == nil)
         for prefix in ["/v/..", "/..", "/v/%2e%2e", "//"] {
-            let error = latin1(prefix).withUnsafeBufferPointer { target.replacePrefix(length: 4, with: $0) }
+            let error = latin1(prefix).withUnsafeBufferPointer { target.replacePrefix(segments: 1, with: $0) }
             #expect(error == .rewriteOutsidePrefix)
             #expect(String(decoding: target.path, as: UTF8.self) == "/api/x")
         }
