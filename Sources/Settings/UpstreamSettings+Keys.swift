@@ -108,7 +108,7 @@ extension UpstreamSettings {
             "connect_timeout",
             \.connectTimeout,
             in: .milliseconds(10) ... .minutes(1),
-            doc: "To open a connection (502; another server is tried first)."
+            doc: "To open a connection (504; another server is tried first)."
         ),
         Key(
             "first_byte_timeout",

@@ -44,6 +44,8 @@ final class DownstreamConnection {
     var canWrite = true
     /// The client sent its end, or the kernel says it will.
     var hangup = false
+    /// The limit of its listener that it counts for.
+    var load: ListenerLoad?
     /// A read returned the end.
     var sawEnd = false
     private var scanned = 0

@@ -17,7 +17,10 @@ extension Exchange {
         takeRequestID(head, bytes, trusted: connection.isTrusted)
         note.acceptsHTML = acceptsHTML(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
-        if head.form == .asterisk { return answerAsterisk(head, bytes, connection) }
+        // An absolute target without path and query means the same (RFC 9112 §3.2.4).
+        if head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty {
+            return answerAsterisk(head, bytes, connection)
+        }
         let span = Span(_unsafeElements: UnsafeBufferPointer(start: bytes, count: head.length))
         let error = worker.target.canonicalize(span, target: head.pathAndQuery, options: plan.pathOptions)
         guard error == nil else {
@@ -75,10 +78,22 @@ extension Exchange {
     // MARK: Before the gate
 
     private func takeRequestID(_ head: RequestHead, _ input: UnsafePointer<UInt8>, trusted: Bool) {
-        let index = trusted ? head.first(.xRequestID) : -1
+        let name = plan.snapshot.fields.requestIDName
+        let index = !trusted ? -1 : name.isEmpty ? head.first(.xRequestID) : self.index(of: name, head, input)
         guard index >= 0 else { return makeRequestID(nil) }
         let value = head[index].value
         makeRequestID(UnsafeBufferPointer(start: input + value.start, count: value.count))
+    }
+
+    /// Index of the first field with a name that the parser does not know, or -1.
+    private func index(of name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Int {
+        for i in 0..<head.fieldCount {
+            let field = head[i].name
+            if Self.equalIgnoringCase(UnsafeBufferPointer(start: input + field.start, count: field.count), name) {
+                return i
+            }
+        }
+        return -1
     }
 
     private func acceptsHTML(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
@@ -128,7 +143,8 @@ extension Exchange {
     /// `OPTIONS *` is about this server, not about a resource behind it.
     private func answerAsterisk(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ connection: DownstreamConnection)
     {
-        noteRequest(head, input, path: UnsafeBufferPointer(start: input + head.target.start, count: head.target.count))
+        let asterisk: StaticString = "*"
+        noteRequest(head, input, path: UnsafeBufferPointer(start: asterisk.utf8Start, count: 1))
         consumeHead(head, connection)
         status = 204
         let out = worker.compose

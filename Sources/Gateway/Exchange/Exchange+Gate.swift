@@ -21,6 +21,8 @@ extension Exchange {
             isLast = true
             return refuseAfterHead(Problem(protection.reason, status: 400), head, connection)
         }
+        if head.hasUnusualNames, snapshot.fields.unusualNames == .allow { dropAliases(head, bytes) }
+        if snapshot.table.looksAtFields, !connection.isTrusted { dropForwarding(head) }
         let host = UnsafeBufferPointer(start: bytes + head.host.start, count: head.host.count)
         let index = snapshot.table.resolve(host: host, path: worker.target.path, head: head, bytes)
         guard index >= 0 else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
@@ -42,6 +44,19 @@ extension Exchange {
             case .unavailable(let reason): unavailable(reason, head, connection)
             }
         }
+    }
+
+    /// Drops fields whose unusual names a service may fold to a name that means something here (`X_Forwarded_For`).
+    private func dropAliases(_ head: RequestHead, _ input: UnsafePointer<UInt8>) {
+        for i in 0..<head.fieldCount where head[i].hasUnusualName && head.fields.foldedID(i, from: input) != .other {
+            head.fields.drop(i)
+            worker.metrics.add(.fieldsDropped, 1)
+        }
+    }
+
+    /// Drops what strangers say about where a request came from, before routes with conditions on fields see it.
+    private func dropForwarding(_ head: RequestHead) {
+        for i in 0..<head.fieldCount where head[i].id.isForwarding { head.fields.drop(i) }
     }
 
     /// Who the token speaks for: out of the worker's cache, or verified now.
@@ -157,10 +172,9 @@ extension Exchange {
             worker.metrics.hit(.body)
             return refuseAfterHead(Problem(GatewayError.bodyTooLarge), head, connection)
         }
-        let matched = route.stripPrefix.count
-        if matched > 0 {
+        if route.strippedSegments >= 0 {
             let error = route.replacement.withUnsafeBufferPointer {
-                worker.target.replacePrefix(length: matched, with: $0)
+                worker.target.replacePrefix(segments: route.strippedSegments, with: $0)
             }
             if let error {
                 worker.refused(error)

@@ -342,3 +342,4 @@ final class Exchange {
         respond(Problem(error))
     }
 }
+        if let event = error.event { countUpstream(event) }

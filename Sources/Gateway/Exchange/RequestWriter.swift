@@ -131,12 +131,14 @@ extension Exchange {
             case .xForwardedFor:
                 // Written anew; with several it is one line of ours that continues them.
                 if !trusted || fields.sendsXForwarded { head.fields.drop(i) }
-            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xRealIP,
-                .xOriginalURL:
+            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xForwarded,
+                .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
                 if !trusted { head.fields.drop(i) }
             case .xRequestID:
                 head.fields.drop(i)
             case .authorization:
+            case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
+                if !fields.passesMethodOverride { head.fields.drop(i) }
                 if !route.keepsAuthorization { head.fields.drop(i) }
             case .traceparent:
                 if Self.isTraceParent(input + field.value.start, field.value.count), head.count(.traceparent) == 1 {
