@@ -177,7 +177,8 @@ final class DownstreamConnection {
             let count = fill(atLeast: 4096)
             if count <= 0 {
                 if count == IO.wouldBlock { return false }
-                ended(count)
+                // A head cut short: there is nothing to answer (RFC 9112 §8).
+                close()
                 return false
             }
         }
@@ -208,26 +209,20 @@ final class DownstreamConnection {
             return true
         case .refuse(let error):
             worker.refused(error)
-            refuse(Problem(error))
+            refuse(Problem(error), to: worker.requestHead.method)
             return true
         }
     }
 
     private var headNeedsMore = false
 
-    private func ended(_ count: Int) {
-        if headNeedsMore, count == 0 {
-            // A head cut short: nothing to answer (RFC 9112 §8).
-        }
-        close()
-    }
-
-    private func refuse(_ problem: Problem) {
+    /// Answers a head that is no request; as far as it was read, it was one of `method`.
+    private func refuse(_ problem: Problem, to method: Method = .other) {
         headNeedsMore = false
         phase = .exchanging
         let exchange = worker.takeExchange()
         self.exchange = exchange
-        exchange.refuse(self, problem)
+        exchange.refuse(self, problem, to: method)
     }
 
     // MARK: Writing

@@ -130,6 +130,10 @@ extension Exchange {
     private func refusalBeforeRouting(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {
         // TRACE would show the client the identity that was injected (RFC 9110 §9.3.8).
         if head.method == .trace { return Problem(GatewayError.methodRefused) }
+        // What is asked of https must have come over it (RFC 9110 §7.4); who ended it for us may say so.
+        if head.isHTTPS, connection?.isTrusted != true {
+            return Problem(status: 421, code: "not_over_tls", detail: "An https address was asked for without TLS.")
+        }
         if head.hasUnusualNames, plan.snapshot.fields.unusualNames == .reject {
             return Problem(
                 status: 400,

@@ -80,7 +80,7 @@ extension Exchange {
             connection.peer.write(to: out)
             out.append("\r\n")
             if !connection.isTrusted || head.first(.xForwardedProto) < 0 { out.append("X-Forwarded-Proto: http\r\n") }
-            if !connection.isTrusted || head.first(.xForwardedHost) < 0 {
+            if !head.authority.isEmpty, !connection.isTrusted || head.first(.xForwardedHost) < 0 {
                 out.append("X-Forwarded-Host: ")
                 out.append(input, head.authority)
                 out.append("\r\n")
@@ -92,9 +92,12 @@ extension Exchange {
             if quoted { out.append("\"[") }
             connection.peer.write(to: out)
             if quoted { out.append("]\"") }
-            out.append(";host=\"")
-            out.append(input, head.authority)
-            out.append("\";proto=http\r\n")
+            if !head.authority.isEmpty {
+                out.append(";host=\"")
+                out.append(input, head.authority)
+                out.append("\"")
+            }
+            out.append(";proto=http\r\n")
         }
     }
 
