@@ -101,7 +101,9 @@ public enum KeyError: Error, Equatable, Sendable {
     case badPEM
     case encryptedPEM
     case noKeyInPEM
+    case severalKeysInPEM
     case secretIsPEM
+    case secretIsJWK
     case mixedKinds
     case duplicateID(String)
     case algorithmNeeded
@@ -137,7 +139,9 @@ public enum KeyError: Error, Equatable, Sendable {
         case .badPEM: "PEM block cannot be read"
         case .encryptedPEM: "PEM key is encrypted; store it in clear behind file permissions"
         case .noKeyInPEM: "no PEM block with a key or certificate"
+        case .severalKeysInPEM: "more than one key; write each into a file of its own"
         case .secretIsPEM: "a PEM file is given as HMAC secret"
+        case .secretIsJWK: "a JSON Web Key is given as HMAC secret; its text is not the secret"
         case .mixedKinds: "secrets and public keys in one set"
         case .duplicateID(let id): "two keys with kid \"\(id)\" and the same algorithm"
         case .algorithmNeeded: "the algorithm must be given for this key, such as algorithm: RS256"

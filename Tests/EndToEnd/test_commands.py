@@ -251,3 +251,40 @@ class Check(unittest.TestCase):
             self.assertIn(place, found, error)
             self.assertTrue(any(re.search(hint, message) for message in found[place]), found[place])
         self.assertLessEqual(len(found), len(EXPECTED) + 1, error)
+
+    def test_keys_that_cannot_be_used(self):
+        good = {"kty": "EC", "crv": "P-256", "use": "sig", **self.point("ES256")}
+        weak = {"kty": "RSA", "kid": "weak", "n": "AQAB", "e": "AQAB"}
+        other = {"kty": "RSA", "kid": "enc", "use": "enc", "n": "AQAB", "e": "AQAB"}
+        pem = (self.folder / "k.pub.pem").read_text()
+        for name, source, content, told in (
+            ("a", "{jwks_file: f}", json.dumps({"keys": [good, weak, other]}),
+                r'a\.yaml:7:\d+: warning: left out of the set: key "weak": RSA key of 17 bits'),
+            ("b", "{jwks_file: f}", json.dumps({"keys": [weak]}),
+                r'b\.yaml:7:\d+: no usable key in the set: key "weak": RSA key of 17 bits'),
+            ("c", "{jwks_file: f}", "{", r"c\.yaml:7:\d+: unusable key: not valid JSON"),
+            ("d", "{pem_file: f}", pem + pem, r"d\.yaml:7:\d+: unusable key: more than one key"),
+            ("e", "{pem_file: f}", "nonsense", r"e\.yaml:7:\d+: unusable key: no PEM block"),
+            ("g", '{secret: "file:f", algorithm: HS256}', pem, r"g\.yaml:7:\d+: unusable key: a PEM file is given as HMAC secret"),
+            ("h", '{secret: "file:f", algorithm: HS256}', json.dumps(good), r"h\.yaml:7:\d+: unusable key: a JSON Web Key is given"),
+            ("i", '{secret: "file:f", algorithm: HS256}', "short", r"i\.yaml:7:\d+: .*at least 32"),
+            ("j", "{pem_file: f, algorithm: RS256}", pem, r"j\.yaml:7:\d+: unusable key: the algorithm does not fit"),
+            ("k", "{jwks_file: f}", json.dumps({"keys": [{**good, "alg": "ES384"}]}),
+                r"k\.yaml:7:\d+: no usable key in the set: key 1: the algorithm does not fit"),
+        ):
+            with self.subTest(name):
+                (self.folder / "f").write_text(content)
+                os.chmod(self.folder / "f", 0o600)
+                (self.folder / f"{name}.yaml").write_text(
+                    "routes: [{name: a, forward: {upstream: a}}]\nupstreams: [{name: a, servers: [\"127.0.0.1:9\"]}]\nissuers:\n"
+                    f"  - name: main\n    issuer: https://i.example\n    audiences: [api]\n    keys: [{source}]\n"
+                )
+                out, error = self.run_it("check", "--config", f"{name}.yaml", status=0 if "warning" in told else 1)
+                self.assertRegex(error, told)
+                self.assertEqual(len(error.splitlines()), 1, error)
+                self.assertEqual(bool(out), "warning" in told)
+
+    def point(self, algorithm):
+        self.run_it("key", "generate", "--algorithm", algorithm, "--out", "k")
+        key = json.loads((self.folder / "k.jwks.json").read_text())["keys"][0]
+        return {name: key[name] for name in ("x", "y")}
