@@ -346,8 +346,8 @@ final class Exchange {
     func fail(_ error: GatewayError) {
         guard phase != .answering, phase != .tunnelling else { return abort() }
         closeUpstream()
+        if let event = error.event { countUpstream(event) }
         note.reason = error.code
         respond(Problem(error))
     }
 }
-        if let event = error.event { countUpstream(event) }

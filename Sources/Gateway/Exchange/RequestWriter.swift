@@ -137,11 +137,11 @@ extension Exchange {
             case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xForwarded,
                 .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
                 if !trusted { head.fields.drop(i) }
+            case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
+                if !fields.passesMethodOverride { head.fields.drop(i) }
             case .xRequestID:
                 head.fields.drop(i)
             case .authorization:
-            case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
-                if !fields.passesMethodOverride { head.fields.drop(i) }
                 if !route.keepsAuthorization { head.fields.drop(i) }
             case .traceparent:
                 if Self.isTraceParent(input + field.value.start, field.value.count), head.count(.traceparent) == 1 {
