@@ -64,6 +64,7 @@ extension Exchange {
     private func authenticate(_ token: UnsafeBufferPointer<UInt8>) -> AuthenticationOutcome {
         let identity = plan.snapshot.identity
         guard identity.cacheEntries > 0 else {
+            guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
             return plan.authenticator.authenticate(token, now: worker.unixSeconds)
         }
         let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
@@ -71,13 +72,16 @@ extension Exchange {
             worker.metrics.add(.tokenCacheHits, 1)
             return .verified(principal)
         }
+        guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
         worker.metrics.add(.tokenCacheMisses, 1)
         let outcome = plan.authenticator.authenticate(token, now: worker.unixSeconds)
         if case .verified(let principal) = outcome {
             let until = min(principal.expiry, worker.unixSeconds &+ identity.cacheSeconds)
             let evicted = worker.cache.evictions
             worker.cache.insert(token, principal, generation: generation, until: until)
-            if worker.cache.evictions != evicted { worker.metrics.add(.tokenCacheEvictions, 1) }
+            if worker.cache.evictions != evicted {
+                worker.metrics.add(.tokenCacheEvictions, worker.cache.evictions &- evicted)
+            }
         }
         return outcome
     }
