@@ -38,7 +38,7 @@ enum SnapshotBuilder {
         var keys = KeyImport()
         let imported = keys.plan(settings)
         diagnostics += keys.diagnostics
-        if let imported { diagnostics += ConditionChecks.unfulfillable(settings.routes, imported.injection) }
+        if let imported { diagnostics += RouteChecks.run(settings, imported.injection) }
         var board = 0
         var upstreams: [UpstreamPlan] = []
         if !diagnostics.contains(where: { $0.severity == .error }) {
@@ -284,23 +284,4 @@ extension LogSettings {
 
 extension RedirectSettings {
     fileprivate var endsInSlash: Bool { location.hasSuffix("/") }
-}
-
-/// Conditions of routes that no request can fulfil.
-enum ConditionChecks {
-    /// Conditions on header fields that are taken out of every request.
-    static func unfulfillable(_ routes: [RouteSettings], _ injection: HeaderInjection) -> [Diagnostic] {
-        routes.flatMap { route in
-            route.match.headers.compactMap { condition in
-                let name = condition.name.text
-                let isProtected = Array(name.utf8).withUnsafeBufferPointer { injection.isProtected($0) }
-                guard isProtected, condition.present else { return nil }
-                return Diagnostic(
-                    at: condition.marks["name"],
-                    "route \"\(route.name)\": clients cannot send \(name), so no request matches; "
-                        + "ask for roles, scopes or claims instead"
-                )
-            }
-        }
-    }
 }

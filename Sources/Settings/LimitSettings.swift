@@ -80,7 +80,7 @@ public struct HTTPSettings: SettingsSection {
     }
     /// What services are told about the client's connection.
     public enum ForwardedHeaders: String, Sendable, CaseIterable {
-        /// `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`.
+        /// `X-Forwarded-For`, `-Host`, `-Proto`.
         case xForwarded = "x_forwarded"
         /// `Forwarded` (RFC 7239).
         case forwarded

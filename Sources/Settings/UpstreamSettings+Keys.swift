@@ -134,7 +134,8 @@ extension UpstreamSettings {
             \.retries,
             in: 0...10,
             doc:
-                "Most further attempts when a connection cannot be opened, or a kept one turns out stale before any answer."
+                "Most further servers that are tried when a connection cannot be opened. A kept connection that turns out "
+                + "stale is replaced once in any case, for GET, HEAD and OPTIONS."
         ),
         Key(
             "refused_pause",

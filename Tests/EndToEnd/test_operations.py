@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 import unittest
 
@@ -152,6 +153,51 @@ class Operations(unittest.TestCase):
         for round in range(4):
             self.assertEqual(kept.count(f'"/fixed/rotate{round}"'), 1)
 
+    def test_the_client_as_trusted_proxies_tell_it(self):
+        gateway = Gateway(
+            "trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\naccess_log: {path: access.log}\nroutes: [{name: a, match: {path: /}, auth: public, respond: {status: 204}}]\n"
+        )
+        cases = [
+            ([("X-Forwarded-For", "192.0.2.1")], "192.0.2.1"), ([("X-Forwarded-For", "192.0.2.1, 10.0.0.1")], "192.0.2.1"),
+            ([("X-Forwarded-For", "192.0.2.9, 192.0.2.1, 10.0.0.1")], "192.0.2.1"), ([("X-Forwarded-For", "192.0.2.9"), ("X-Forwarded-For", "10.1.1.1")], "192.0.2.9"),
+            ([("X-Forwarded-For", "192.0.2.1:4711")], "192.0.2.1"), ([("X-Forwarded-For", "[2001:db8::1]:80")], "2001:db8::1"), ([("X-Forwarded-For", "2001:db8::1")], "2001:db8::1"),
+            ([("X-Forwarded-For", "192.0.2.1, nonsense")], "127.0.0.1"), ([("X-Forwarded-For", "192.0.2.1,")], "192.0.2.1"), ([("X-Forwarded-For", "")], "127.0.0.1"),
+            ([("Forwarded", "for=192.0.2.1")], "192.0.2.1"), ([("Forwarded", 'proto=https; For="192.0.2.1:1" ;by=x')], "192.0.2.1"), ([("Forwarded", 'for="[2001:db8::1]"')], "2001:db8::1"),
+            ([("Forwarded", "for=192.0.2.1, for=10.0.0.3")], "192.0.2.1"), ([("Forwarded", "for=192.0.2.1, for=_hidden")], "127.0.0.1"), ([("Forwarded", "by=192.0.2.1")], "127.0.0.1"),
+            ([("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")], "192.0.2.2"), ([("X-Real-IP", "192.0.2.1")], "127.0.0.1"), ([("X-Forwarded-For", "192.0.2.1:x")], "127.0.0.1"),
+        ]
+        try:
+            for index, (fields, _) in enumerate(cases):
+                self.assertEqual(gateway.get(f"/{index}", None, fields).status, 204)
+            path, until = pathlib.Path(gateway.folder, "access.log"), time.monotonic() + 5
+            while path.read_text().count("\n") < len(cases) and time.monotonic() < until:
+                time.sleep(0.05)
+            seen = {line["path"]: line["client"] for line in map(json.loads, path.read_text().splitlines())}
+            self.assertEqual([seen[f"/{index}"] for index in range(len(cases))], [client for _, client in cases])
+        finally:
+            gateway.stop()
+
+    def test_the_ops_listener_bears_strangers(self):
+        port = self.gateway.ops_port
+        for data, answer in (
+            (b"GET /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"), (b"\0" * 100, b"HTTP/1.1 400"), (b"GET /" + b"a" * 9000, b"HTTP/1.1 414"),
+            (b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"HTTP/1.1 431"), (b"GET /livez HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
+            (b"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", b"HTTP/1.1 405"), (b"GET http://a/livez HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200"),
+        ):
+            with self.subTest(data[:30]):
+                reply = self.gateway.raw(data, port=port)
+                self.assertTrue(reply.startswith(answer) and reply.endswith((b"<EOF>", b"<RST>")), reply[:80])
+        pipelined = self.gateway.raw(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" * 50 + b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", port=port)
+        self.assertEqual(pipelined.count(b"HTTP/1.1 200 OK"), 51)
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
+        self.assertEqual(self.gateway.get("/open").status, 200)
+        for client in idle:
+            client.close()
+        until = time.monotonic() + 5
+        while self.ops("/livez").status != 200 and time.monotonic() < until:
+            time.sleep(0.02)
+        self.assertEqual(self.ops("/livez").status, 200)
+
     def test_a_log_that_cannot_be_written_drops_and_counts(self):
         upstream = Upstream()
         folder = pathlib.Path(self.gateway.folder, "pipe")
@@ -172,6 +218,32 @@ class Operations(unittest.TestCase):
             self.assertEqual(gateway.get("/open").status, 200)
         finally:
             os.close(reader)
+            gateway.stop()
+            upstream.stop()
+
+
+class Draining(unittest.TestCase):
+    def test_readiness_ends_when_a_stop_begins(self):
+        release = threading.Event()
+        upstream = Upstream(lambda *_: (release.wait(5), b"HTTP/1.1 204 No Content\r\n\r\n")[1])
+        gateway = Gateway(CONFIGURATION.replace("health: {path: /healthz, interval: 200ms}", "retries: 0").replace("access_log: {path: access.log, queue: 64KiB}", ""), TestCase.keys.files(), UPSTREAM=upstream.port)
+        try:
+            answers = []
+            thread = threading.Thread(target=lambda: answers.append(gateway.get("/open").status))
+            gateway.signal(signal.SIGUSR1)
+            thread.start()
+            while not upstream.heads:
+                time.sleep(0.01)
+            gateway.signal(signal.SIGTERM)
+            self.assertTrue(gateway.wait_for("draining"))
+            ready = gateway.get("/readyz", port=gateway.ops_port)
+            self.assertEqual(ready.status, 503)
+            self.assertIn("[-] draining", ready.body)
+            self.assertEqual(gateway.get("/livez", port=gateway.ops_port).status, 200)
+            release.set()
+            thread.join()
+            self.assertEqual((answers, gateway.process.wait(10)), ([204], 0))
+        finally:
             gateway.stop()
             upstream.stop()
 

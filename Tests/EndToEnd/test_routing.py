@@ -180,6 +180,10 @@ class Checking(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("clients cannot send X-User-Roles", problems)
 
+    def test_routes_that_nothing_reaches_are_told(self):
+        problems, status, _ = check("routes:\n" + route("one", "path: /, methods: [TRACE]") + route("two", "path: /b"))
+        self.assertEqual((status, "TRACE and CONNECT are never served" in problems), (0, True))
+
     def test_thousands_of_routes(self):
         paths = [f"/s{i}/v{i % 7}" for i in range(5000)]
         text = "access_log: off\nroutes:\n" + "".join(

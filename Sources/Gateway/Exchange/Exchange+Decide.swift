@@ -104,29 +104,6 @@ extension Exchange {
         return memmem(input + value.start, value.count, needle.utf8Start, needle.utf8CodeUnitCount) != nil
     }
 
-    /// The client as trusted proxies tell it: the last address that is not one of theirs.
-    private func forwardedClient(
-        _ head: RequestHead,
-        _ input: UnsafePointer<UInt8>,
-        _ connection: DownstreamConnection
-    ) -> IPAddress {
-        var client = connection.peer
-        for i in stride(from: head.fieldCount - 1, through: 0, by: -1) where head[i].id == .xForwardedFor {
-            let value = head[i].value
-            let text = String(
-                decoding: UnsafeBufferPointer(start: input + value.start, count: value.count),
-                as: UTF8.self
-            )
-            for part in text.split(separator: ",").reversed() {
-                let trimmed = part.filter { $0 != " " && $0 != "\t" }
-                guard let address = IPAddress(text: trimmed) else { return client }
-                client = address
-                if !plan.snapshot.isTrusted(address) { return client }
-            }
-        }
-        return client
-    }
-
     private func refusalBeforeRouting(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {
         // TRACE would show the client the identity that was injected (RFC 9110 §9.3.8).
         if head.method == .trace { return Problem(GatewayError.methodRefused) }
