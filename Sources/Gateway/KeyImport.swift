@@ -35,6 +35,9 @@ struct KeyImport {
             do throws(KeyError) {
                 for key in try keys(of: source) {
                     if key.algorithms.isDisjoint(with: allowed) { continue }
+                    if let id = key.id, id.count > TokenLimits().keyIDBytes {
+                        report(at: place, "kid of \(id.count) bytes: a token's may have \(TokenLimits().keyIDBytes)")
+                    }
                     if key.kind == .secret { secrets.append(key) } else { publicKeys.append(key) }
                 }
             } catch {

@@ -271,6 +271,7 @@ class Check(unittest.TestCase):
             ("j", "{pem_file: f, algorithm: RS256}", pem, r"j\.yaml:7:\d+: unusable key: the algorithm does not fit"),
             ("k", "{jwks_file: f}", json.dumps({"keys": [{**good, "alg": "ES384"}]}),
                 r"k\.yaml:7:\d+: no usable key in the set: key 1: the algorithm does not fit"),
+            ("l", f"{{pem_file: f, kid: {'k' * 257}}}", pem, r"l\.yaml:7:\d+: kid of 257 bytes"),
         ):
             with self.subTest(name):
                 (self.folder / "f").write_text(content)
