@@ -37,26 +37,21 @@ enum FieldSection {
 
             let nameStart = i
             i = ByteScan.endOfUsualName(input, i)
+            var nameEnd = i
             var unusual = false
             if i < count, input[i] != 0x3a {
-                let usualEnd = i
                 i = ByteScan.endOfToken(input, i)
-                unusual = i > usualEnd
-            }
-            guard i < count else { return bounds.more(count, line: nameStart) }
-            let nameEnd = i
-            if input[i] != 0x3a {
+                unusual = i > nameEnd
+                nameEnd = i
                 if trimsNames, i > nameStart { i = endOfBlanks(input, i) }
                 guard i < count else { return bounds.more(count, line: nameStart) }
-                guard input[i] == 0x3a else {
+                guard input[i] == 0x3a, i == nameEnd || !isFraming(input, nameStart, nameEnd) else {
                     return bounds.refuse(badName(input[nameEnd]), at: nameEnd, line: nameStart)
                 }
             }
-            guard i > nameStart else { return bounds.refuse(.fieldNameEmpty, at: i, line: nameStart) }
+            guard i < count else { return bounds.more(count, line: nameStart) }
+            guard nameEnd > nameStart else { return bounds.refuse(.fieldNameEmpty, at: i, line: nameStart) }
             let id = unusual ? .other : names.id(input, nameStart, nameEnd)
-            if trimsNames, i > nameEnd, id == .contentLength || id == .transferEncoding {
-                return bounds.refuse(.fieldNameSpace, at: nameEnd, line: nameStart)
-            }
 
             i &+= 1
             i = endOfBlanks(input, i)
@@ -86,6 +81,12 @@ enum FieldSection {
             _ = fields.append(field)
             i &+= 2
         }
+    }
+
+    /// Whether a name says where the message ends.
+    private static func isFraming(_ input: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        ByteScan.equalFolded(input, start, end, "content-length")
+            || ByteScan.equalFolded(input, start, end, "transfer-encoding")
     }
 
     @inline(__always)
