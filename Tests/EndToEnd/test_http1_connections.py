@@ -178,6 +178,13 @@ class Ends(WireTest):
                     self.assertTrue(self.exchange(get(b"/open/after")).body.startswith(b"GET /open/after"))
                     self.assertNotIn(b"second", self.origin.raw)
 
+    def test_an_early_answer_reaches_a_client_that_is_still_sending(self):
+        for framing, body in ((b"Content-Length: %d\r\n" % SIZE, b"x" * SIZE), (b"Transfer-Encoding: chunked\r\n", b"%x\r\n" % SIZE + b"x" * SIZE + b"\r\n0\r\n\r\n")):
+            for path, status in ((b"/open/x", 413), (b"/secret", 401)):
+                with self.subTest((framing, path)):
+                    self.origin.script = lambda call: (call.send(b"HTTP/1.1 413 X\r\nContent-Length: 2\r\n\r\nno"), call.read_body())
+                    self.assertEqual(self.exchange(post(framing, body, path)).status, status)
+
     def test_an_answer_that_grows_with_the_request(self):
         def script(call):
             call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
