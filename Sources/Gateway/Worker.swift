@@ -268,6 +268,7 @@ final class Worker {
                 open(descriptor, peer, listener)
             case .shed:
                 metrics.add(.connectionsShed, 1)
+                metrics.hit(.descriptors)
             case .none:
                 return false
             }

@@ -104,6 +104,31 @@ class Operations(unittest.TestCase):
             self.assertEqual(buckets, sorted(buckets))
             self.assertEqual(after[f"portcullis_{name}_bucket", 'le="+Inf"'], after[f"portcullis_{name}_count", ""])
 
+    def test_every_limit_has_its_answer_and_its_metric(self):
+        upstream = Upstream()
+        limits = "request_line: 1KiB, headers: 4KiB, header: 1KiB, fields: 10, token: 512B, body: 1KiB, chunk_extension: 8B, trailers: 64B, requests_per_connection: 3"
+        gateway = Gateway(f"limits: {{{limits}}}\n" + CONFIGURATION.replace("path: access.log", "path: off").replace(", queue: 64KiB", ""), self.keys.files(), UPSTREAM=upstream.port)
+        chunked = b"POST /open HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        get = b"GET /fixed HTTP/1.1\r\nHost: a\r\n"
+        try:
+            for name, data, status in (
+                ("request_line", b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414), ("header", get + b"X: " + b"a" * 2000 + b"\r\n\r\n", 431),
+                ("headers", get + b"".join(b"X: %s\r\n" % (b"a" * 900) for _ in range(6)) + b"\r\n", 431), ("fields", get + b"X: a\r\n" * 12 + b"\r\n", 431),
+                ("token", b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer " + b"a" * 600 + b"\r\n\r\n", 401),
+                ("body", b"POST /open HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000, 413), ("body", chunked + b"800\r\n" + b"x" * 2048 + b"\r\n0\r\n\r\n", 413),
+                ("chunk_extension", chunked + b"1;" + b"e" * 50 + b"\r\nx\r\n0\r\n\r\n", 400), ("trailers", chunked + b"1\r\nx\r\n0\r\nX: " + b"t" * 100 + b"\r\n\r\n", 431),
+                ("requests_per_connection", (get + b"\r\n") * 5, 204),
+            ):
+                with self.subTest(name):
+                    hits = lambda: parse(gateway.get("/metrics", port=gateway.ops_port).body)[1]["portcullis_limits_hit_total", f'limit="{name}"']
+                    before, answer = hits(), gateway.raw(data, wait=3)
+                    self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer[:60])
+                    self.assertEqual(answer.count(b"HTTP/1.1 "), 3 if name == "requests_per_connection" else 1)
+                    self.assertEqual(hits(), before + 1)
+        finally:
+            gateway.stop()
+            upstream.stop()
+
     FIELDS = {"time", "id", "client", "method", "host", "path", "protocol", "status", "bytes_in", "bytes_out", "duration_ms"}
 
     def lines(self, *paths):

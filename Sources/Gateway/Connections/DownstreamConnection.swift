@@ -201,7 +201,9 @@ final class DownstreamConnection {
             phase = .exchanging
             let exchange = worker.takeExchange()
             self.exchange = exchange
-            exchange.begin(self, isLast: requests >= worker.plan.maximumRequests || worker.isDraining)
+            let isFull = requests >= worker.plan.maximumRequests
+            if isFull { worker.metrics.hit(.requestsPerConnection) }
+            exchange.begin(self, isLast: isFull || worker.isDraining)
             return true
         case .needMore:
             scanned = buffer.count

@@ -129,6 +129,7 @@ extension Exchange {
     }
 
     private func challenge(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+        if reason == .tokenTooLarge { worker.metrics.hit(.token) }
         note.auth = .rejected
         note.reason = reason.code
         note.reasonIndex = Int(reason.rawValue)

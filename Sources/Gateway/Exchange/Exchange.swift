@@ -328,7 +328,7 @@ final class Exchange {
             worker.metrics.timedOut(.upstreamFirstByte)
             fail(.upstreamTimeout)
         case .stream, .tunnel:
-            worker.metrics.timedOut(.streamIdle)
+            worker.metrics.timedOut(wait == .stream ? .upstreamIdle : .streamIdle)
             phase == .sending ? fail(.upstreamTimeout) : abort()
         }
     }

@@ -77,7 +77,7 @@ extension Exchange {
                     i = head.fields.next(.xForwardedFor, after: i)
                 }
             }
-            connection.peer.write(to: out)
+            writePeer(connection.peer, to: out)
             out.append("\r\n")
             if !connection.isTrusted || head.first(.xForwardedProto) < 0 { out.append("X-Forwarded-Proto: http\r\n") }
             if !head.authority.isEmpty, !connection.isTrusted || head.first(.xForwardedHost) < 0 {
@@ -90,7 +90,7 @@ extension Exchange {
             out.append("Forwarded: for=")
             let quoted = !connection.peer.isUnix && !connection.peer.isIPv4
             if quoted { out.append("\"[") }
-            connection.peer.write(to: out)
+            writePeer(connection.peer, to: out)
             if quoted { out.append("]\"") }
             if !head.authority.isEmpty {
                 out.append(";host=\"")
@@ -99,6 +99,12 @@ extension Exchange {
             }
             out.append(";proto=http\r\n")
         }
+    }
+
+    /// The peer's address, `unknown` (RFC 7239 §6.2) for the peer of a unix socket.
+    @inline(__always)
+    private func writePeer(_ peer: IPAddress, to out: OutputBuffer) {
+        if peer.isUnix { out.append("unknown") } else { peer.write(to: out) }
     }
 
     /// Begins a trace (W3C Trace Context): a new trace id, not sampled.
