@@ -81,15 +81,17 @@ struct Conditions: Sendable {
         if !audiences.isEmpty, !audiences.contains(where: { claims.contains(claims.audience, $0.span) }) {
             return .routeAudienceMismatch
         }
-        if !Self.holds(principal.scopeIndex, claims, all: allScopes, any: anyScopes) { return .scopeMissing }
-        if !Self.holds(principal.rolesIndex, claims, all: allRoles, any: anyRoles) { return .roleMissing }
+        for scope in allScopes where !claims.lists(principal.scopeIndex, scope.span) { return .scopeMissing }
+        if !anyScopes.isEmpty, !anyScopes.contains(where: { claims.lists(principal.scopeIndex, $0.span) }) {
+            return .scopeMissing
+        }
+        // A role may have blanks in its name, so that only an array holds several.
+        for role in allRoles where !claims.contains(principal.rolesIndex, role.span) { return .roleMissing }
+        if !anyRoles.isEmpty, !anyRoles.contains(where: { claims.contains(principal.rolesIndex, $0.span) }) {
+            return .roleMissing
+        }
         for condition in self.claims where !Self.holds(condition, claims) { return .claimConditionFailed }
         return .none
-    }
-
-    private static func holds(_ node: Int, _ claims: Claims, all: [[UInt8]], any: [[UInt8]]) -> Bool {
-        for word in all where !claims.lists(node, word.span) { return false }
-        return any.isEmpty || any.contains { claims.lists(node, $0.span) }
     }
 
     private static func holds(_ condition: ClaimTest, _ claims: Claims) -> Bool {

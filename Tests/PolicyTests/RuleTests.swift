@@ -85,6 +85,8 @@ struct RuleTests {
         let anyRole = rule(.required, { $0.roles.any = ["x", "y"] })
         #expect(word(anyRole.evaluate(try principal(#"{"roles":["y"]}"#))) == "admit")
         #expect(word(anyRole.evaluate(try principal(#"{"roles":["z"]}"#))) == "deny role_missing")
+        #expect(word(anyRole.evaluate(try principal(#"{"roles":"y"}"#))) == "admit")
+        #expect(word(anyRole.evaluate(try principal(#"{"roles":"not y"}"#))) == "deny role_missing")
         let all = rule(.required, { $0.roles.all = ["x", "y"] })
         #expect(word(all.evaluate(try principal(#"{"roles":["y"]}"#))) == "deny role_missing")
         #expect(word(all.evaluate(try principal(#"{"roles":["y","x"]}"#))) == "admit")
