@@ -6,6 +6,7 @@ import Testing
 @Suite("Splitting")
 struct SplittingTests {
     private static func letters(_ count: Int) -> String { String(repeating: "a", count: count) }
+    private static func blanks(_ count: Int) -> String { String(repeating: " ", count: count) }
 
     static let requests: [String] = goodRequests + badLines + badFields + largeFields
 
@@ -98,7 +99,8 @@ struct SplittingTests {
             "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1 200OK\r\n\r\n", "HTTP/1.1 20\r\n\r\n\r\n\r\n", "HTTP/1.1 600 X\r\n\r\n",
             "HTTP/1.1 200 \u{7f}\r\n\r\n", "HTTP/1.1 200\n\n", "HTTP/1.1 200 O\nX\n", "HTTP/1.1 200 \r\r\n",
             "HTTP/1.1 200\r\r\n\n", "hello\r\n\r\n", response("X : y"), response(" X: y"),
-            "HTTP/1.1 200 \(letters(40))\u{00}\r\n\r\n",
+            "HTTP/1.1 200 \(letters(40))\u{00}\r\n\r\n", response("X" + blanks(60) + "y: z"),
+            response("X" + blanks(60) + ": z"), response("Content-Length" + blanks(60) + ": 0"),
         ]
     )
     func responseInBytes(text: String) {

@@ -46,7 +46,8 @@ enum FieldSection {
                 if trimsNames, i > nameStart { i = endOfBlanks(input, i) }
                 guard i < count else { return bounds.more(count, line: nameStart) }
                 guard input[i] == 0x3a, i == nameEnd || !isFraming(input, nameStart, nameEnd) else {
-                    return bounds.refuse(badName(input[nameEnd]), at: nameEnd, line: nameStart)
+                    // Up to here the blanks might have been followed by a colon.
+                    return bounds.refuse(badName(input[nameEnd]), at: i, line: nameStart)
                 }
             }
             guard i < count else { return bounds.more(count, line: nameStart) }
