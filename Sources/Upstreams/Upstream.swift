@@ -130,6 +130,15 @@ public final class Upstream {
         backends.contains { board.isUp($0.healthIndex) && $0.avoidedUntil <= now }
     }
 
+    /// Ends its use by new exchanges: those that run may still lease, and nothing is kept for others; returns the idle
+    /// connections.
+    public func retire() -> [UInt64] {
+        backends.flatMap { backend in
+            backend.isRetired = true
+            return backend.takeIdle()
+        }
+    }
+
     /// Replaces the servers, keeping those whose address stays with their connections; returns those that are gone.
     public func replace(with next: [Backend]) -> [Backend] {
         let merged = next.prefix(Self.maximumBackends).map { new in

@@ -100,6 +100,28 @@ struct UpstreamTests {
         #expect(gone[0].isRetired)
     }
 
+    @Test("what runs goes on with an upstream that is retired, and nothing is kept")
+    func retire() {
+        let (upstream, _) = make([1], .roundRobin, limit: 1)
+        let backend = upstream.backends[0]
+        #expect(path(upstream.lease(now: 0)) == "/b0")
+        #expect(upstream.release(7, of: backend))
+        let idle = upstream.retire()
+        #expect(idle == [7])
+        guard case .connect(let again) = upstream.lease(now: 0) else {
+            Issue.record("no lease")
+            return
+        }
+        #expect(again === backend)
+        guard case .saturated = upstream.lease(now: 0) else {
+            Issue.record("the limit is not kept")
+            return
+        }
+        let isKept = upstream.release(8, of: backend)
+        #expect(!isKept)
+        #expect(path(upstream.lease(now: 0)) == "/b0")
+    }
+
     @Test("thresholds take a backend out and back in")
     func health() {
         var machine = HealthMachine(healthy: 2, unhealthy: 3)
