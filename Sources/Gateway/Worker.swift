@@ -71,6 +71,8 @@ final class Worker {
     private var slots: [Slot] = []
     private var generations: [UInt32] = []
     private var listeners: [Listener] = []
+    /// Whether no listener is watched for a moment, because there is no descriptor for a client.
+    private var isFull = false
     private var pending: [UInt64] = []
     private var exchangePool: [Exchange] = []
     private(set) var exchanges: [Exchange] = []
@@ -169,6 +171,7 @@ final class Worker {
         if now >= nextSweep {
             nextSweep = now + 1000
             sweepIdleUpstreams()
+            watchListeners()
         }
     }
 
@@ -269,11 +272,26 @@ final class Worker {
             case .shed:
                 metrics.add(.connectionsShed, 1)
                 metrics.hit(.descriptors)
+            case .exhausted:
+                metrics.hit(.descriptors)
+                isFull = true
+                for listener in listeners { poller.remove(listener.descriptor) }
+                return false
             case .none:
                 return false
             }
         }
         return true
+    }
+
+    /// Watches the listeners again after all descriptors were taken.
+    private func watchListeners() {
+        guard isFull, !isDraining else { return }
+        isFull = false
+        for listener in listeners {
+            let generation = generations[Int(listener.descriptor)]
+            _ = poller.addLevel(listener.descriptor, generation: generation, exclusive: listener.isShared)
+        }
     }
 
     private func open(_ descriptor: Int32, _ peer: IPAddress, _ listener: Listener) {
@@ -296,6 +314,7 @@ final class Worker {
         metrics.adjust(.connectionsOpen, by: -1)
         connection.load?.leave()
         retire(connection.descriptor)
+        watchListeners()
     }
 
     // MARK: Exchanges
@@ -349,7 +368,7 @@ final class Worker {
             target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
         }
         for upstream in old.upstreams {
-            for backend in upstream.replace(with: []) { closeIdle(of: backend) }
+            for key in upstream.retire() { self.upstream(key)?.closeIdle() }
         }
     }
 

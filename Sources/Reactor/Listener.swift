@@ -33,6 +33,8 @@ public final class Listener {
         case connection(Int32, IPAddress)
         /// No descriptor was left: a client was turned away.
         case shed
+        /// No descriptor was left, and none to turn a client away with: it is no use to try again at once.
+        case exhausted
         /// Nobody waits.
         case none
     }
@@ -53,7 +55,7 @@ public final class Listener {
         self.descriptor = descriptor
         self.address = address
         self.isShared = isShared
-        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        reserve = Self.openReserve()
     }
 
     deinit {
@@ -110,23 +112,36 @@ public final class Listener {
                     accept4(self.descriptor, $0, &length, flags)
                 }
             }
-            if descriptor >= 0 { return .connection(descriptor, IPAddress(storage)) }
+            if descriptor >= 0 {
+                if reserve < 0 { reserve = Self.openReserve() }
+                return .connection(descriptor, IPAddress(storage))
+            }
             switch errno {
             case EINTR, ECONNABORTED: continue
             case EMFILE, ENFILE: return shed()
+            case ENOBUFS, ENOMEM: return .exhausted
             default: return .none
             }
         }
     }
 
+    /// Turns a client away with the descriptor in reserve.
+    ///
+    /// Another thread may be quicker to take what is given up for it here; then there is a reserve again as soon as
+    /// one can be had.
     private func shed() -> Accepted {
-        guard reserve >= 0 else { return .none }
+        if reserve < 0 { reserve = Self.openReserve() }
+        guard reserve >= 0 else { return .exhausted }
         close(reserve)
-        let descriptor = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-        if descriptor >= 0 { close(descriptor) }
-        reserve = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
-        return descriptor >= 0 ? .shed : .none
+        let client = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        let code = errno
+        if client >= 0 { close(client) }
+        reserve = Self.openReserve()
+        if client >= 0 { return .shed }
+        return code == EMFILE || code == ENFILE ? .exhausted : .none
     }
+
+    private static func openReserve() -> Int32 { Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
 
     /// A socket file that nobody listens on any more is removed; a live one stays, and binding fails.
     private static func removeStaleSocket(_ address: SocketAddress) {

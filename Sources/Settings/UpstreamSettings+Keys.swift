@@ -70,7 +70,12 @@ extension HealthSettings {
             must: .optionalAuthority,
             doc: "Host of the request; unset: the server's address."
         ),
-        Key("interval", \.interval, in: .milliseconds(100) ... .hours(1), doc: "Time between two checks."),
+        Key(
+            "interval",
+            \.interval,
+            in: .milliseconds(100) ... .hours(1),
+            doc: "Time between two checks; at most 250ms while a server is out because it refuses connections."
+        ),
         Key("timeout", \.timeout, in: .milliseconds(10) ... .minutes(1), doc: "How long an answer may take."),
         Key("healthy", \.healthy, in: 1...100, doc: "Good answers in a row that bring a server back."),
         Key("unhealthy", \.unhealthy, in: 1...100, doc: "Bad answers in a row that take it out."),

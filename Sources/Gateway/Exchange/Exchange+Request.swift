@@ -40,13 +40,7 @@ extension Exchange {
             case .connect(let backend):
                 return connect(backend, upstream)
             case .saturated:
-                if phase != .waiting {
-                    phase = .waiting
-                    worker.metrics.hit(.upstreamConnections)
-                    waitUntil = worker.now + plan.routes[route].connectTimeout
-                }
-                if worker.now >= waitUntil { return fail(.upstreamBusy) }
-                return watch(.lease, 20)
+                return waitForLease(.upstreamConnections)
             case .unavailable:
                 if tried == 0 { return fail(.noBackend) }
                 return fail(lastFailure)
@@ -56,15 +50,27 @@ extension Exchange {
 
     func retryLease() { lease(fresh: false) }
 
+    /// Tries again in a moment, for as long as connecting may take, because there is no connection and a limit allows
+    /// no further one.
+    private func waitForLease(_ limit: LimitKind) {
+        if phase != .waiting {
+            phase = .waiting
+            worker.metrics.hit(limit)
+            waitUntil = worker.now + plan.routes[route].connectTimeout
+        }
+        if worker.now >= waitUntil { return fail(.upstreamBusy) }
+        watch(.lease, 20)
+    }
+
     private func connect(_ backend: Backend, _ upstream: Upstream) {
-        countUpstream(.connect)
         let (descriptor, done) = Socket.connect(to: backend.address)
+        if descriptor == -EMFILE || descriptor == -ENFILE {
+            upstream.forget(backend)
+            return waitForLease(.descriptors)
+        }
+        countUpstream(.connect)
         guard descriptor >= 0 else {
             upstream.forget(backend)
-            if descriptor == -EMFILE || descriptor == -ENFILE {
-                worker.metrics.hit(.descriptors)
-                return fail(.noBackend)
-            }
             return refused(backend, upstream, code: -descriptor)
         }
         let connection = UpstreamConnection(

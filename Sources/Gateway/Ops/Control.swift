@@ -41,6 +41,13 @@ final class Control {
         if poller.addLevel(descriptor, generation: generation) { handlers[descriptor] = handler }
     }
 
+    /// Stops watching a descriptor that stays open.
+    func unwatch(_ descriptor: Int32) {
+        handlers[descriptor] = nil
+        generations[descriptor] = (generations[descriptor] ?? 0) &+ 1
+        poller.remove(descriptor)
+    }
+
     /// Stops watching a descriptor and closes it.
     func close(_ descriptor: Int32) {
         handlers[descriptor] = nil

@@ -1,5 +1,6 @@
 // COLD. Active health checks: one probe at a time per backend, for the whole process, on the control loop.
 import Bytes
+import Glibc
 import HTTP
 import Reactor
 import Telemetry
@@ -42,6 +43,8 @@ final class HealthChecker {
         var due: Int64
         var deadline: Int64 = .max
         var isSent = false
+        /// It is out because nobody listens there.
+        var isRefusing = false
         let input = OutputBuffer(capacity: 4096)
 
         init(_ target: HealthTarget, due: Int64, isUp: Bool) {
@@ -50,6 +53,10 @@ final class HealthChecker {
             machine = HealthMachine(healthy: target.plan.healthy, unhealthy: target.plan.unhealthy, isUp: isUp)
         }
     }
+
+    /// Most milliseconds between two probes of a backend that is out because it refuses: it is asked for little, and
+    /// when it is started again it is missed.
+    private static let refusedInterval: Int64 = 250
 
     private let control: Control
     private let board: HealthBoard
@@ -117,7 +124,12 @@ final class HealthChecker {
 
     private func begin(_ probe: Probe, now: Int64) {
         let (descriptor, _) = Socket.connect(to: probe.target.address)
-        guard descriptor >= 0 else { return finish(probe, success: false, now: now) }
+        if descriptor == -EMFILE || descriptor == -ENFILE {
+            // Our own lack says nothing about the backend.
+            probe.due = now + probe.target.plan.interval
+            return
+        }
+        guard descriptor >= 0 else { return refused(probe, code: -descriptor, now: now) }
         probe.descriptor = descriptor
         probe.deadline = now + probe.target.plan.timeout
         probe.isSent = false
@@ -129,7 +141,8 @@ final class HealthChecker {
         let now = Clock.milliseconds()
         guard probe.descriptor >= 0 else { return }
         if !probe.isSent, !readiness.isDisjoint(with: .writable) {
-            if Socket.error(of: probe.descriptor) != 0 { return finish(probe, success: false, now: now) }
+            let code = Socket.error(of: probe.descriptor)
+            if code != 0 { return refused(probe, code: code, now: now) }
             probe.isSent = true
             let request = OutputBuffer(capacity: 512)
             request.append("GET ")
@@ -158,14 +171,22 @@ final class HealthChecker {
         }
     }
 
-    private func finish(_ probe: Probe, success: Bool, now: Int64) {
+    private func refused(_ probe: Probe, code: Int32, now: Int64) {
+        // A socket file that is not there is refusal as well.
+        finish(probe, success: false, isRefused: code == ECONNREFUSED || code == ENOENT, now: now)
+    }
+
+    private func finish(_ probe: Probe, success: Bool, isRefused: Bool = false, now: Int64) {
         if probe.descriptor >= 0 {
             control.close(probe.descriptor)
             probe.descriptor = -1
         }
         probe.deadline = .max
-        probe.due = now + probe.target.plan.interval
-        guard probe.machine.record(success: success) else { return }
+        let interval = probe.target.plan.interval
+        let changed = probe.machine.record(success: success)
+        if !success { probe.isRefusing = isRefused }
+        probe.due = now + (probe.isRefusing && !probe.machine.isUp ? min(interval, Self.refusedInterval) : interval)
+        guard changed else { return }
         board.set(probe.target.boardIndex, up: probe.machine.isUp)
         Log.warning(
             probe.machine.isUp ? "backend is healthy again" : "backend is unhealthy",

@@ -41,6 +41,9 @@ final class OpsServer {
     private let answer: (_ method: Method, _ path: String, _ query: String) -> OpsAnswer
     private var clients: [Int32: Client] = [:]
     private let head = RequestHead()
+    /// Whether clients are accepted, or from when on again.
+    private var isWatching = false
+    private var watchDue: Int64 = 0
 
     /// Serves `listener` with what `answer` says.
     init(
@@ -51,11 +54,17 @@ final class OpsServer {
         self.control = control
         self.listener = listener
         self.answer = answer
+        watch()
+    }
+
+    private func watch() {
+        isWatching = true
         control.watchLevel(listener.descriptor) { [unowned self] _ in accept() }
     }
 
-    /// Closes connections that were quiet for too long.
+    /// Closes connections that were quiet for too long; accepts again after all descriptors were taken.
     func turn(now: Int64) {
+        if !isWatching, now >= watchDue { watch() }
         for client in clients.values where now >= client.deadline { close(client) }
     }
 
@@ -72,6 +81,10 @@ final class OpsServer {
                 control.watch(descriptor) { [unowned self, unowned client] _ in serve(client) }
             case .shed, .none:
                 return
+            case .exhausted:
+                isWatching = false
+                watchDue = control.now + 1000
+                return control.unwatch(listener.descriptor)
             }
         }
     }
