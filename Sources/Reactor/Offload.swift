@@ -77,6 +77,11 @@ public final class OffloadPool: Sendable {
         }
     }
 
+    deinit {
+        sem_destroy(ready)
+        ready.deallocate()
+    }
+
     /// Hands work over; false when the queue is full.
     public func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
         let accepted = state.withLock { state in
