@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -133,9 +134,12 @@ class Upstream:
 
 
 class Gateway:
-    """A running gateway with a configuration of its own; `@NAME@` in the text is replaced."""
+    """A running gateway with a configuration of its own; `@NAME@` in the text is replaced.
 
-    def __init__(self, text, files=None, environment=None, **replacements):
+    `descriptors` is the most that it may open.
+    """
+
+    def __init__(self, text, files=None, environment=None, descriptors=None, **replacements):
         self.folder = tempfile.mkdtemp(prefix="portcullis-test-")
         self.environment = dict(os.environ, **(environment or {}))
         self.replacements = replacements
@@ -152,6 +156,7 @@ class Gateway:
             stdout=subprocess.DEVNULL,
             text=True,
             env=self.environment,
+            preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))),
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
