@@ -251,7 +251,8 @@ class Descriptors(Base):
         for workers in (1, 2):
             service = self.service(requests=1000000)
             gateway = self.gateway(service.port, workers, ", health: {path: /, interval: 100ms, unhealthy: 1}")
-            known = self.clients(gateway.port, 8, pause=0.001)
+            # Few enough requests for their connections to be kept to the end.
+            known = self.clients(gateway.port, 8, pause=0.03)
             time.sleep(0.3)
             limit = resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)
             free = min(set(range(4096)) - self.open(gateway))
@@ -262,7 +263,7 @@ class Descriptors(Base):
             # Nobody waits and nothing can be opened: that is no reason to be busy.
             known.stop()
             time.sleep(0.3)
-            left = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(4)]
+            left = [socket.create_connection(("127.0.0.1", port)) for port in (gateway.port, gateway.ops_port) for _ in range(4)]
             used = self.seconds_of_cpu(gateway)
             time.sleep(1.0)
             used = self.seconds_of_cpu(gateway) - used
