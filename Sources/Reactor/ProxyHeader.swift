@@ -23,7 +23,9 @@ public enum ProxyHeader: Equatable, Sendable {
     private static let fixedBytes = 16
     private static let text: StaticString = "PROXY "
 
-    /// Parses a header at the beginning of `bytes`; bytes behind it are not looked at. O(header), no allocation.
+    /// Parses a header at the beginning of `bytes`; bytes behind it are not looked at.
+    ///
+    /// O(header), no allocation.
     public static func parse(_ bytes: Span<UInt8>) -> ProxyHeader {
         guard !bytes.isEmpty else { return .needMore }
         return bytes[0] == 0x0d ? parseBinary(bytes) : parseText(bytes)

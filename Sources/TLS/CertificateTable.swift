@@ -10,7 +10,7 @@ struct CertificateTable: Sendable {
 
     private var bytes: [UInt8] = []
     private var entries: [Entry] = []
-    /// Index into `entries` plus one; 0 is empty. A power of two, at most half full.
+    /// Index into `entries` plus one, 0 where empty; a power of two, at most half full.
     private var slots: [Int32]
 
     /// The table of names in lower case; wildcards begin with `*.`.

@@ -135,13 +135,12 @@ public final class ClientTLS: @unchecked Sendable {
         }
     }
 
-    /// Begins TLS on a connected, non-blocking socket, which stays the caller's to close; nil when memory is out, or
-    /// when the upstream must be verified and neither the plan nor `name` says who it must be.
+    /// Begins TLS on a connected, non-blocking socket, which stays the caller's to close.
     ///
-    /// - Parameters:
-    ///   - name: The backend's host name or address; the plan's name goes before it.
-    ///   - backend: Under which its sessions are kept: two backends never have the same.
-    ///   - sessions: The worker's cache; nil: every handshake is a full one.
+    /// `name` is the backend's host name or address, the plan's goes before it; `backend` is under which its sessions
+    /// are kept in the worker's `sessions` (two backends never have the same number; without a cache every handshake is
+    /// a full one). Nil when memory is out, or when the upstream must be verified and neither the plan nor `name` says
+    /// who it must be.
     public func connect(
         _ descriptor: Int32,
         name: PeerName?,

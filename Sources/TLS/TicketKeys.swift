@@ -30,10 +30,10 @@ public final class TicketKeys: Sendable {
 
     /// A ring with one random key; times in milliseconds of the monotonic clock.
     ///
-    /// - Parameters:
-    ///   - rotation: Time between two new keys, 1 s…24 h.
-    ///   - lifetime: How long a ticket may be used, and so how long a former key still decrypts.
-    /// - Throws: When there is no randomness.
+    /// `rotation` is the time between two new keys, 1 s…24 h; `lifetime` is how long a ticket may be used, and so how
+    /// long a former key still decrypts.
+    ///
+    /// - Throws: ``TLSError`` when there is no randomness.
     public init(rotation: Int64, lifetime: Int64, now: Int64) throws(TLSError) {
         let rotation = min(max(rotation, 1000), Self.maximumRotation)
         self.rotation = rotation
