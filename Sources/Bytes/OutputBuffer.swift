@@ -142,11 +142,30 @@ public final class OutputBuffer {
     /// Appends the low `digits` hexadecimal digits of a number, lower case.
     public func append(hex value: UInt64, digits: Int) {
         let place = reserve(digits)
+        if digits == 16 {
+            let raw = UnsafeMutableRawPointer(place)
+            raw.storeBytes(of: Self.hexDigits(UInt32(truncatingIfNeeded: value >> 32)), as: UInt64.self)
+            raw.storeBytes(of: Self.hexDigits(UInt32(truncatingIfNeeded: value)), toByteOffset: 8, as: UInt64.self)
+            tail &+= 16
+            return
+        }
         for i in 0..<digits {
             let nibble = UInt8(truncatingIfNeeded: value >> UInt64((digits &- 1 &- i) &* 4)) & 15
             place[i] = nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
         }
         tail &+= digits
+    }
+
+    /// The eight lower-case hexadecimal digits of a number, the highest in the first byte of memory.
+    @inline(__always)
+    private static func hexDigits(_ value: UInt32) -> UInt64 {
+        // One digit in each byte of a word, spread in three steps; then all become characters at once.
+        var x = UInt64(value)
+        x = (x & 0xffff) | (x & 0xffff_0000) << 16
+        x = (x & 0x0000_00ff_0000_00ff) | (x & 0x0000_ff00_0000_ff00) << 8
+        x = (x & 0x000f_000f_000f_000f) | (x & 0x00f0_00f0_00f0_00f0) << 4
+        let isLetter = (x &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (x &+ 0x3030_3030_3030_3030 &+ isLetter &* 0x27).bigEndian
     }
 
     @inline(never)

@@ -30,14 +30,16 @@ public final class Gateway {
     private var isReloading = false
     private var reloadAgain = false
     private var resolveDue: [Int64] = []
+    private let names: NameBook
     private let startedAt = Clock.unixMilliseconds() / 1000
 
-    private init(path: String, snapshot: Snapshot, metrics: Metrics) throws(SystemError) {
+    private init(path: String, snapshot: Snapshot, names: NameBook, metrics: Metrics) throws(SystemError) {
         configurationPath = path
+        self.names = names
         self.snapshot = snapshot
         self.metrics = metrics
         control = try Control()
-        offload = try OffloadPool(threads: 2, limit: 1024)
+        offload = try OffloadPool(threads: snapshot.settings.offloadThreads, limit: 1024)
     }
 
     // MARK: Run
@@ -48,7 +50,8 @@ public final class Gateway {
         Processors.raiseDescriptorLimit()
         let reasons = Reason.allCases.map { "\($0.code)" }
         let protocolErrors = ProtocolError.allCases.map { "\($0.code)" }
-        let loaded = SnapshotBuilder.load(path: path, generation: 1)
+        let names = NameBook()
+        let loaded = SnapshotBuilder.load(path: path, generation: 1, names: names)
         guard let settings = loaded.settings, let build = loaded.build else {
             for line in loaded.messages { FileHandleOutput.error(line) }
             return 1
@@ -59,7 +62,7 @@ public final class Gateway {
         let metrics = Metrics(workers: count, reasons: reasons, protocolErrors: protocolErrors)
         let snapshot = build(metrics)
         do {
-            let gateway = try Gateway(path: path, snapshot: snapshot, metrics: metrics)
+            let gateway = try Gateway(path: path, snapshot: snapshot, names: names, metrics: metrics)
             try gateway.start(workers: count)
             gateway.loop()
             return 0
@@ -80,21 +83,26 @@ public final class Gateway {
         for plan in snapshot.listeners {
             var address = plan.address
             var shared: Int32?
+            let load = plan.maximumConnections.map(ListenerLoad.init)
             for worker in 0..<count {
                 if let descriptor = shared {
-                    listeners[worker].append(Listener(descriptor: descriptor, address: address, isShared: true))
+                    listeners[worker].append(
+                        Listener(descriptor: descriptor, address: address, isShared: true, load: load)
+                    )
                     continue
                 }
                 let (descriptor, bound) = try Listener.open(address, backlog: plan.backlog, mode: plan.mode)
                 address = bound
                 let isShared = bound.ip.isUnix && count > 1
                 if isShared { shared = descriptor }
-                listeners[worker].append(Listener(descriptor: descriptor, address: bound, isShared: isShared))
+                listeners[worker].append(
+                    Listener(descriptor: descriptor, address: bound, isShared: isShared, load: load)
+                )
             }
             Log.info("listening", ("listener", plan.name), ("address", address.text))
         }
         if let address = snapshot.opsAddress {
-            let (descriptor, bound) = try Listener.open(address, backlog: 128)
+            let (descriptor, bound) = try Listener.open(address, backlog: 128, mode: snapshot.settings.ops.mode)
             let endpoints = OpsEndpoints(gateway: self)
             ops = OpsServer(
                 control: control,
@@ -162,11 +170,11 @@ public final class Gateway {
         snapshot = next
         next.settings.log.configure()
         health?.stop()
-        let targets = next.healthTargets
+        let isChecked = next.settings.upstreams.contains { $0.health != nil }
         health =
-            targets.isEmpty
-            ? nil : HealthChecker(control: control, board: next.board, targets: targets, now: control.now)
-        resolveDue = next.upstreams.map { control.now + $0.resolveInterval }
+            isChecked
+            ? HealthChecker(control: control, board: next.board, targets: next.healthTargets, now: control.now) : nil
+        resolveDue = next.upstreams.map { control.now + Self.patience($0, $0.servers.map(\.addresses)) }
     }
 
     private func reload() {
@@ -179,8 +187,9 @@ public final class Gateway {
         let metrics = metrics
         let old = snapshot
         let mailbox = control.mailbox
+        let names = names
         let accepted = offload.submit {
-            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1)
+            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1, names: names)
             mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
         }
         if !accepted { isReloading = false }
@@ -196,9 +205,12 @@ public final class Gateway {
                 reload()
             }
         case .resolved(let generation, let upstream, let addresses):
-            guard generation == snapshot.generation, upstream >= 0, addresses.contains(where: { !$0.isEmpty }) else {
-                return
-            }
+            guard generation == snapshot.generation, upstream >= 0 else { return }
+            let plan = snapshot.upstreams[upstream]
+            resolveDue[upstream] = control.now + Self.patience(plan, addresses)
+            guard addresses.contains(where: { !$0.isEmpty }) else { return }
+            let targets = SnapshotBuilder.healthTargets(snapshot.settings.upstreams[upstream], plan, addresses)
+            health?.retarget(plan.name, targets, now: control.now)
             for worker in workers {
                 worker.mailbox.post(.resolved(generation: generation, upstream: upstream, addresses))
             }
@@ -232,7 +244,7 @@ public final class Gateway {
                 return Log.error("reload refused: the access log cannot be opened", ("error", "\(error)"))
             }
         }
-        next.carryHealth(from: snapshot)
+        next.carryHealth(from: health?.states ?? [])
         for worker in workers { worker.mailbox.post(.adopt(next)) }
         apply(next)
         metrics.reloaded(applied: true, unixSeconds: seconds)
@@ -255,6 +267,11 @@ public final class Gateway {
         }
     }
 
+    /// Milliseconds until names are looked up again: soon when one has no address at all.
+    private static func patience(_ plan: UpstreamPlan, _ addresses: [[SocketAddress]]) -> Int64 {
+        addresses.contains(where: \.isEmpty) ? min(1000, plan.resolveInterval) : plan.resolveInterval
+    }
+
     private func resolveNames() {
         for index in resolveDue.indices where resolveDue[index] <= control.now {
             let plan = snapshot.upstreams[index]
@@ -264,13 +281,12 @@ public final class Gateway {
             }
             let mailbox = control.mailbox
             let generation = snapshot.generation
+            let names = names
             _ = offload.submit {
                 let lists = plan.servers.map { server in
                     switch server.location {
-                    case .fixed: return server.addresses
-                    case .name(let name, let port):
-                        let found = Resolver.addresses(of: name, port: port)
-                        return found.isEmpty ? server.addresses : found
+                    case .fixed: server.addresses
+                    case .name(let name, let port): names.addresses(of: name, port: port)
                     }
                 }
                 mailbox.post(.resolved(generation: generation, upstream: index, lists))
@@ -333,7 +349,7 @@ public final class Gateway {
 
     /// Upstreams and their backends as the health board has them.
     var backends: [(upstream: String, backend: String, isUp: Bool)] {
-        snapshot.healthTargets.map { ($0.upstream, $0.address.text, snapshot.board.isUp($0.boardIndex)) }
+        (health?.states ?? []).map { ($0.upstream, $0.address.text, $0.isUp) }
     }
 
     /// Whether every worker has begun to turn.
@@ -343,7 +359,7 @@ public final class Gateway {
     func writeMetrics(to out: OutputBuffer) {
         let health = backends.map {
             ExtraMetric(
-                "portcullis_backend_up",
+                "backend_up",
                 "Whether active checks have the backend in.",
                 kind: .gauge,
                 labels: [("upstream", $0.upstream), ("backend", $0.backend)],
@@ -351,14 +367,14 @@ public final class Gateway {
             )
         }
         let info = ExtraMetric(
-            "portcullis_build_info",
+            "build_info",
             "The running version.",
             kind: .gauge,
             labels: [("version", Self.version)],
             value: 1
         )
         let generation = ExtraMetric(
-            "portcullis_configuration_generation",
+            "configuration_generation",
             "Generation of the configuration in force.",
             kind: .gauge,
             labels: [],
@@ -408,28 +424,6 @@ private struct WorkerStart: @unchecked Sendable {
             metrics: metrics,
             lane: log?.makeLane(metrics.worker(index)),
             pulse: pulse
-        )
-    }
-}
-
-extension Gateway {
-    /// What `check` found.
-    public struct CheckResult {
-        /// Whether `run` would start.
-        public var isValid: Bool
-        /// Problems and warnings, sorted by place.
-        public var problems: [String]
-        /// The effective routes as a table.
-        public var table: String
-    }
-
-    /// Validates everything that `run` would need: configuration, keys, routes, names, and that sockets can be bound.
-    public static func check(path: String) -> CheckResult {
-        let loaded = SnapshotBuilder.load(path: path, generation: 0)
-        return CheckResult(
-            isValid: loaded.build != nil,
-            problems: loaded.messages,
-            table: loaded.settings.map { RouteListing(settings: $0).text } ?? ""
         )
     }
 }

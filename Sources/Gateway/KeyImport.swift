@@ -12,12 +12,14 @@ struct KeyImport {
 
     private(set) var diagnostics: [Diagnostic] = []
 
+    private var errorCount: Int { diagnostics.count { $0.severity == .error } }
+
     /// Everything about identity, or nil after problems.
     mutating func plan(_ settings: GatewaySettings) -> IdentityPlan? {
         var issuers: [IssuerImport] = []
         for issuer in settings.issuers { issuers += sets(of: issuer, settings.identity) }
         let assertion = settings.assertion.flatMap { signer($0) }
-        guard diagnostics.isEmpty else { return nil }
+        guard errorCount == 0 else { return nil }
         return IdentityPlan(issuers: issuers, assertion: assertion, settings: settings)
     }
 
@@ -27,19 +29,22 @@ struct KeyImport {
         var publicKeys: [JOSE.Key] = []
         var secrets: [JOSE.Key] = []
         let allowed = AlgorithmSet(issuer.algorithms.map(\.algorithm))
-        let before = diagnostics.count
+        let before = errorCount
         for source in issuer.keys {
             let place = source.place
             do throws(KeyError) {
                 for key in try keys(of: source) {
                     if key.algorithms.isDisjoint(with: allowed) { continue }
+                    if let id = key.id, id.count > TokenLimits().keyIDBytes {
+                        report(at: place, "kid of \(id.count) bytes: a token's may have \(TokenLimits().keyIDBytes)")
+                    }
                     if key.kind == .secret { secrets.append(key) } else { publicKeys.append(key) }
                 }
             } catch {
                 report(at: place, "unusable key: \(error.message)")
             }
         }
-        guard diagnostics.count == before else { return [] }
+        guard errorCount == before else { return [] }
         if publicKeys.isEmpty, secrets.isEmpty {
             let names = issuer.algorithms.map(\.rawValue).joined(separator: ", ")
             report(
@@ -105,12 +110,18 @@ struct KeyImport {
     ) throws(KeyError) -> [JOSE.Key] {
         let (publicKeys, secrets) = try KeySet.separatedJWKS(text, algorithm: algorithm)
         let found = publicKeys.keys + secrets.keys
+        let reasons = publicKeys.skipped.map {
+            "key \($0.id.map { Spelling.quoted($0) } ?? String($0.index + 1)): \($0.error.message)"
+        }
         if found.isEmpty {
-            let reasons = publicKeys.skipped.map { "key \($0.id ?? String($0.index + 1)): \($0.error.message)" }
             report(
                 at: place,
                 "no usable key in the set\(reasons.isEmpty ? "" : ": " + reasons.joined(separator: "; "))"
             )
+        }
+        // Keys for other purposes are in many sets, and nobody's mistake.
+        for (odd, reason) in zip(publicKeys.skipped, reasons) where !found.isEmpty && odd.error != .notForSignatures {
+            diagnostics.append(Diagnostic(at: place, "left out of the set: \(reason)", severity: .warning))
         }
         return found
     }

@@ -14,6 +14,8 @@ struct ListenerPlan: Sendable {
     var address: SocketAddress
     var backlog: Int32
     var mode: UInt32
+    /// Most connections over all workers, nil for no limit of its own.
+    var maximumConnections: Int?
 }
 
 /// Choices about fields, ready to be used.
@@ -22,6 +24,8 @@ final class FieldPlan: Sendable {
     let via11: [UInt8]
     let via10: [UInt8]
     let unusualNames: HTTPSettings.UnusualNames
+    /// Whether `X-HTTP-Method-Override` and its kin go on.
+    let passesMethodOverride: Bool
     let sendsXForwarded: Bool
     let sendsForwarded: Bool
     /// The beginning of the request id's line: its field's name, colon and blank.
@@ -36,8 +40,9 @@ final class FieldPlan: Sendable {
     let serverLine: [UInt8]
 
     init(_ settings: HTTPSettings) {
-        via11 = Array("Via: 1.1 \(settings.via)\r\n".utf8)
-        via10 = Array("Via: 1.0 \(settings.via)\r\n".utf8)
+        via11 = settings.via.isEmpty ? [] : Array("Via: 1.1 \(settings.via)\r\n".utf8)
+        via10 = settings.via.isEmpty ? [] : Array("Via: 1.0 \(settings.via)\r\n".utf8)
+        passesMethodOverride = settings.methodOverride == .pass
         unusualNames = settings.unusualNames
         sendsXForwarded = settings.forwarded == .xForwarded || settings.forwarded == .both
         sendsForwarded = settings.forwarded == .forwarded || settings.forwarded == .both
@@ -111,9 +116,7 @@ final class Snapshot: Sendable {
         timeouts = TimeoutPlan(settings.timeouts)
         fields = FieldPlan(settings.http)
         minimumBodyRate = UInt64(settings.timeouts.bodyRate.bytes)
-        let perListener = settings.listeners.compactMap(\.maxConnections).reduce(0, +)
-        maximumConnections =
-            perListener > 0 ? min(perListener, settings.limits.connections) : settings.limits.connections
+        maximumConnections = settings.limits.connections
         maximumRequests = UInt32(clamping: settings.limits.requestsPerConnection)
         bufferLimit = settings.limits.buffer.bytes
         chunkExtensionLimit = settings.limits.chunkExtension.bytes
@@ -163,10 +166,10 @@ final class Snapshot: Sendable {
     }
 
     /// Backends that were out stay out until a probe of the new generation says otherwise.
-    func carryHealth(from old: Snapshot) {
+    func carryHealth(from old: [BackendState]) {
         for target in healthTargets {
-            let before = old.healthTargets.first { $0.upstream == target.upstream && $0.address == target.address }
-            if let before, !old.board.isUp(before.boardIndex) { board.set(target.boardIndex, up: false) }
+            let before = old.first { $0.upstream == target.upstream && $0.address == target.address }
+            if before?.isUp == false { board.set(target.boardIndex, up: false) }
         }
     }
 }

@@ -24,7 +24,7 @@ struct SnapshotResult {
 /// Builds snapshots.
 enum SnapshotBuilder {
     /// Reads the file at `path` and prepares everything that follows from it.
-    static func load(path: String, generation: UInt64) -> SnapshotResult {
+    static func load(path: String, generation: UInt64, names: NameBook) -> SnapshotResult {
         let loaded = Configuration.load(path: path, environment: ProcessInfo.processInfo.environment)
         var diagnostics = loaded.diagnostics
         guard let settings = loaded.settings else {
@@ -32,10 +32,18 @@ enum SnapshotBuilder {
         }
 
         let (table, conflicts) = RouteTable.build(settings.routes)
-        diagnostics += conflicts.map { Diagnostic(at: $0.location, $0.message) }
+        diagnostics += conflicts.map {
+            Diagnostic(at: $0.location, $0.message, severity: $0.isCertain ? .error : .warning)
+        }
         var keys = KeyImport()
         let imported = keys.plan(settings)
         diagnostics += keys.diagnostics
+        if let imported { diagnostics += RouteChecks.run(settings, imported.injection) }
+        var board = 0
+        var upstreams: [UpstreamPlan] = []
+        if !diagnostics.contains(where: { $0.severity == .error }) {
+            upstreams = settings.upstreams.map { plan($0, board: &board, names, &diagnostics) }
+        }
         let messages = text(diagnostics, file: path)
         guard let identity = imported, !diagnostics.contains(where: { $0.severity == .error }) else {
             return SnapshotResult(settings: settings, build: nil, messages: messages, table: table)
@@ -43,10 +51,9 @@ enum SnapshotBuilder {
         let issuers = identity.issuerNames.map { String(decoding: $0, as: UTF8.self) }
         let rules = settings.routes.map { Rule($0, issuers: issuers) }
 
-        var board = 0
-        let upstreams = settings.upstreams.map { plan($0, board: &board) }
         let size = board
-        let targets = zip(settings.upstreams, upstreams).flatMap { healthTargets($0, $1) }
+        let plans = upstreams
+        let targets = zip(settings.upstreams, plans).flatMap { healthTargets($0, $1, $1.servers.map(\.addresses)) }
         let build: (Metrics) -> Snapshot = { metrics in
             let routeSlots = metrics.routeSlots(settings.routes.map(\.name))
             let upstreamSlots = metrics.upstreamSlots(settings.upstreams.map(\.name))
@@ -61,14 +68,15 @@ enum SnapshotBuilder {
                         name: $0.name,
                         address: SocketAddress($0.address),
                         backlog: Int32(clamping: $0.backlog),
-                        mode: $0.mode
+                        mode: $0.mode,
+                        maximumConnections: $0.maxConnections
                     )
                 },
                 opsAddress: settings.ops.isEnabled ? SocketAddress(settings.ops.address) : nil,
                 routes: routes,
                 rules: rules,
                 table: table,
-                upstreams: upstreams,
+                upstreams: plans,
                 healthTargets: targets,
                 boardSize: size,
                 identity: identity
@@ -91,7 +99,12 @@ enum SnapshotBuilder {
 
     // MARK: Upstreams
 
-    private static func plan(_ settings: UpstreamSettings, board: inout Int) -> UpstreamPlan {
+    private static func plan(
+        _ settings: UpstreamSettings,
+        board: inout Int,
+        _ names: NameBook,
+        _ diagnostics: inout [Diagnostic]
+    ) -> UpstreamPlan {
         let servers = settings.servers.map { server in
             let location = ServerLocation(server.address)
             let index = board
@@ -101,7 +114,12 @@ enum SnapshotBuilder {
                 addresses = [address]
                 board += 1
             case .name(let name, let port):
-                addresses = Resolver.addresses(of: name, port: port)
+                addresses = names.addresses(of: name, port: port)
+                if addresses.isEmpty {
+                    let problem =
+                        "upstream \"\(settings.name)\": the name \(name) has no address now; it is looked up again"
+                    diagnostics.append(Diagnostic(at: server.marks["address"], problem, severity: .warning))
+                }
                 board += UpstreamPlan.addressesPerName
             }
             return UpstreamPlan.Server(
@@ -124,17 +142,24 @@ enum SnapshotBuilder {
         )
     }
 
-    private static func healthTargets(_ settings: UpstreamSettings, _ plan: UpstreamPlan) -> [HealthTarget] {
+    /// What is probed of an upstream whose servers have these addresses now.
+    static func healthTargets(
+        _ settings: UpstreamSettings,
+        _ plan: UpstreamPlan,
+        _ addresses: [[SocketAddress]]
+    ) -> [HealthTarget] {
         guard let health = settings.health else { return [] }
-        return zip(settings.servers, plan.servers).flatMap { server, planned in
-            planned.addresses.prefix(UpstreamPlan.addressesPerName).enumerated().map { index, address in
+        return zip(zip(settings.servers, plan.servers), addresses).flatMap { servers, addresses in
+            let (server, planned) = servers
+            let name = server.address.text
+            return addresses.prefix(UpstreamPlan.addressesPerName).enumerated().map { index, address in
                 HealthTarget(
                     upstream: settings.name,
                     address: address,
                     boardIndex: planned.boardIndex + index,
                     plan: HealthPlan(
                         path: health.path,
-                        host: health.host ?? server.address.text,
+                        host: health.host ?? (name.hasPrefix("unix:") ? "localhost" : name),
                         interval: Int64(health.interval.milliseconds),
                         timeout: Int64(health.timeout.milliseconds),
                         healthy: health.healthy,
@@ -163,11 +188,12 @@ enum SnapshotBuilder {
         case .redirect(let redirect):
             plan.action = .redirect(
                 status: redirect.status,
-                location: Array(redirect.location.utf8),
+                // The path brings its own slash: `//x` would be a host.
+                location: Array(redirect.location.utf8.dropLast(redirect.endsInSlash && redirect.keepsPath ? 1 : 0)),
                 keepsPath: redirect.keepsPath
             )
         case .respond(let respond):
-            var head = "Content-Type: \(respond.contentType)\r\n"
+            var head = respond.body.isEmpty ? "" : "Content-Type: \(respond.contentType)\r\n"
             for field in respond.headers { head += "\(field.name.text): \(field.value)\r\n" }
             plan.action = .respond(status: respond.status, head: Array(head.utf8), body: Array(respond.body.utf8))
         case nil: break
@@ -195,7 +221,7 @@ enum SnapshotBuilder {
         if let limit = forward.bodyLimit { plan.bodyLimit = UInt64(limit.bytes) }
         if let timeout = forward.requestTimeout { plan.requestTimeout = Int64(timeout.milliseconds) }
         if let (prefix, replacement) = forward.rewrite(of: match) {
-            plan.stripPrefix = Array(prefix.text.utf8)
+            plan.strippedSegments = prefix.segments.count
             plan.replacement = Array(replacement.text.utf8)
         }
         switch forward.host {
@@ -254,4 +280,8 @@ extension LogSettings {
             }
         Log.configure(level: least, format: format == .json ? .json : .text)
     }
+}
+
+extension RedirectSettings {
+    fileprivate var endsInSlash: Bool { location.hasSuffix("/") }
 }

@@ -257,7 +257,9 @@ final class Worker {
             switch listener.accept() {
             case .connection(let descriptor, let peer):
                 metrics.add(.connectionsAccepted, 1)
-                if allMetrics.total(.connectionsOpen) >= min(plan.maximumConnections, descriptorLimit) {
+                if allMetrics.total(.connectionsOpen) >= min(plan.maximumConnections, descriptorLimit)
+                    || listener.load?.enter() == false
+                {
                     metrics.add(.connectionsShed, 1)
                     metrics.hit(.connections)
                     Socket.close(descriptor)
@@ -266,6 +268,7 @@ final class Worker {
                 open(descriptor, peer, listener)
             case .shed:
                 metrics.add(.connectionsShed, 1)
+                metrics.hit(.descriptors)
             case .none:
                 return false
             }
@@ -278,9 +281,11 @@ final class Worker {
         let key = UInt64(nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
         let connection = DownstreamConnection(worker: self, descriptor: descriptor, key: key, peer: peer)
         guard register(descriptor, .downstream(connection)) != nil else {
+            listener.load?.leave()
             Socket.close(descriptor)
             return
         }
+        connection.load = listener.load
         connections += 1
         metrics.adjust(.connectionsOpen, by: 1)
         connection.opened()
@@ -289,6 +294,7 @@ final class Worker {
     func closed(_ connection: DownstreamConnection) {
         connections -= 1
         metrics.adjust(.connectionsOpen, by: -1)
+        connection.load?.leave()
         retire(connection.descriptor)
     }
 

@@ -42,8 +42,8 @@ final class RoutePlan: @unchecked Sendable {
     var upstreamSlot = 0
     var action = Action.respond(status: 404, head: [], body: [])
     var host = HostRewrite.preserve
-    /// The prefix that is replaced, empty for none, and what takes its place.
-    var stripPrefix: [UInt8] = []
+    /// The number of segments that are replaced, negative for no rewriting, and what takes their place.
+    var strippedSegments = -1
     var replacement: [UInt8] = []
     var keepsAuthorization = true
     var connectTimeout: Int64 = 3_000

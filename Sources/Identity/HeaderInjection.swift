@@ -27,8 +27,9 @@ public struct Protection {
 
 /// Makes identity headers impossible to forge.
 ///
-/// Every name that folds to a protected one (A–Z to lower case, anything but letters and digits to `-`) is taken out of
-/// the request before ours is put in: services that see `X_User_Id` or `x.user.id` as `X-User-Id` are safe as well.
+/// Every name that folds to a protected one (A–Z to lower case, runs of anything but letters and digits to one `-`, none
+/// at the ends) is taken out of the request before ours is put in: services that see `X_User_Id` or `x.user.id` as
+/// `X-User-Id` are safe as well.
 /// Immutable; shared by all workers.
 public final class HeaderInjection: Sendable {
     /// A longer value is left out.
@@ -37,22 +38,34 @@ public final class HeaderInjection: Sendable {
     public static let longestBlock = 16384
 
     private let headers: [ClaimHeader]
-    /// The folded names, and for each length whether there is one: most fields of a request are told by that alone.
-    private let names: [[UInt8]]
-    private let lengths: UInt64
+    /// The folded names, one behind the other, and where each ends.
+    private let names: [UInt8]
+    private let ends: [Int]
+    /// A bit for each ASCII byte that a protected name can begin with: most fields of a request are told by that alone.
+    private let lowStarts: UInt64
+    private let highStarts: UInt64
 
     /// Headers to set, and further names that nobody else may set.
     public init(headers: [ClaimHeader], protected: [[UInt8]]) {
         self.headers = headers
         var names: [[UInt8]] = []
-        var lengths: UInt64 = 0
         for name in headers.map(\.header) + protected {
-            let folded = name.map(Self.folded)
-            if !names.contains(folded) { names.append(folded) }
-            lengths |= 1 << UInt64(min(name.count, 63))
+            let parts = name.map(Self.folded).split(separator: 0x2d)
+            let folded = Array(parts.joined(separator: [0x2d]))
+            if !folded.isEmpty, !names.contains(folded) { names.append(folded) }
         }
-        self.names = names
-        self.lengths = lengths
+        self.names = Array(names.joined())
+        var ends: [Int] = []
+        for name in names { ends.append((ends.last ?? 0) + name.count) }
+        self.ends = ends
+        var starts: (low: UInt64, high: UInt64) = (0, 0)
+        for byte in UInt8(0x21)..<0x7f {
+            let folded = Self.folded(byte)
+            guard folded == 0x2d || names.contains(where: { $0[0] == folded }) else { continue }
+            if byte < 64 { starts.low |= 1 << UInt64(byte) } else { starts.high |= 1 << UInt64(byte - 64) }
+        }
+        lowStarts = starts.low
+        highStarts = starts.high
     }
 
     /// A–Z to lower case, everything but letters and digits to `-`.
@@ -66,18 +79,39 @@ public final class HeaderInjection: Sendable {
     /// Whether only the gateway may set a field of this name.
     @inline(__always)
     public func isProtected(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard lengths >> UInt64(min(name.count, 63)) & 1 != 0 else { return false }
+        guard name.count > 0 else { return false }
+        let first = unsafe name[0]
+        guard (first < 64 ? lowStarts : highStarts) >> UInt64(first & 63) & 1 != 0 else { return false }
         return unsafe isListed(name)
     }
 
     private func isListed(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
-        for i in 0..<names.count {
-            guard names[i].count == name.count else { continue }
-            var at = 0
-            while at < name.count, unsafe Self.folded(name[at]) == names[i][at] { at &+= 1 }
-            if at == name.count { return true }
+        var start = 0
+        for i in 0..<ends.count {
+            if unsafe folds(name, to: start, ends[i]) { return true }
+            start = ends[i]
         }
         return false
+    }
+
+    /// Whether the name folds to the listed one between two places of `names`.
+    ///
+    /// Separators count once however many stand together, and not at all at an end: servers behind may trim and squeeze.
+    private func folds(_ name: UnsafeBufferPointer<UInt8>, to start: Int, _ end: Int) -> Bool {
+        var at = 0
+        var wanted = start
+        while at < name.count {
+            let byte = unsafe Self.folded(name[at])
+            at &+= 1
+            if byte == 0x2d {
+                while at < name.count, unsafe Self.folded(name[at]) == 0x2d { at &+= 1 }
+                if at == name.count { break }
+                if wanted == start { continue }
+            }
+            guard wanted < end, names[wanted] == byte else { return false }
+            wanted &+= 1
+        }
+        return wanted == end
     }
 
     /// Marks every protected field of a request so that it does not go on.

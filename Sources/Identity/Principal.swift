@@ -20,6 +20,8 @@ public final class Principal {
     public let rolesIndex: Int
     /// Where the scopes are in the claims, or -1.
     public let scopeIndex: Int
+    /// Bytes of memory that it takes, about.
+    let memory: Int
     private let block: UnsafeMutableBufferPointer<UInt8>
 
     /// A caller whose `claims` were verified and are kept.
@@ -29,6 +31,7 @@ public final class Principal {
         self.expiry = expiry
         self.rolesIndex = rolesIndex
         self.scopeIndex = scopeIndex
+        memory = claims.memory &+ bytes.count &+ 192
         unsafe subject = claims.text(claims.subject)
         unsafe block = .allocate(capacity: max(1, bytes.count))
         _ = unsafe block.initialize(from: bytes)

@@ -52,7 +52,8 @@ public final class TokenAuthenticator {
         var last = AuthenticationOutcome.rejected(.unknownIssuer)
         for index in 0..<issuers.count {
             let issuer = issuers[index]
-            guard claims.equals(claims.issuer, issuer.issuer.span) else { continue }
+            let name = issuer.issuer
+            guard claims.equals(claims.issuer, name.span) else { continue }
             guard issuer.algorithms.contains(decoder.algorithm) else {
                 if case .rejected(.unknownIssuer) = last { last = .rejected(.tokenAlgorithmNotAllowed) }
                 continue
@@ -68,9 +69,9 @@ public final class TokenAuthenticator {
                 last = Self.outcome(error)
                 continue
             }
+            // The signature is good, so nobody else's keys have a say: what the claims come to is final.
             let reason = check(claims, issuer, now)
-            if reason == .none { return .verified(principal(index, issuer, claims)) }
-            last = .rejected(reason)
+            return reason == .none ? .verified(principal(index, issuer, claims)) : .rejected(reason)
         }
         return last
     }

@@ -1,32 +1,32 @@
 // COLD. What tokens are believed: issuers with their keys and what their tokens must say.
 public import JOSE
 
-/// One issuer with one set of keys.
-public struct IssuerPlan: Sendable {
+/// One issuer with one set of keys; shared by all workers.
+public final class IssuerPlan: Sendable {
     /// Its name in the configuration.
-    public var name: String
+    public let name: String
     /// The `iss` of its tokens, byte for byte.
-    public var issuer: [UInt8]
+    public let issuer: [UInt8]
     /// Its keys; nil while they are not available, which is answered with 503.
-    public var keys: KeySet?
+    public let keys: KeySet?
     /// The algorithms that it may use.
-    public var algorithms: AlgorithmSet
+    public let algorithms: AlgorithmSet
     /// One of these must be in `aud`.
-    public var audiences: [[UInt8]]
+    public let audiences: [[UInt8]]
     /// Whether `aud` is not looked at.
-    public var allowsAnyAudience: Bool
+    public let allowsAnyAudience: Bool
     /// Accepted values of `typ`, without regard to case and with or without `application/`; empty for any.
-    public var types: [[UInt8]]
+    public let types: [[UInt8]]
     /// Seconds of clock difference that are tolerated, 0…300 (RFC 8725 §3.10).
-    public var leeway: Int64
+    public let leeway: Int64
     /// Longest life of a token in seconds; 0 for any.
-    public var maxLifetime: Int64
+    public let maxLifetime: Int64
     /// Claims that must be there.
-    public var required: [ClaimPath]
+    public let required: [ClaimPath]
     /// Where the roles are.
-    public var roles: ClaimPath
+    public let roles: ClaimPath
     /// Where the scopes are.
-    public var scope: ClaimPath
+    public let scope: ClaimPath
 
     /// An issuer with all that its tokens must satisfy.
     public init(

@@ -7,7 +7,8 @@ import Glibc
 /// An entry is found by a keyed hash of the token, and counts only when every byte, the configuration's generation and
 /// the deadline agree: two tokens are never taken for one another. What is authorized is never kept here.
 ///
-/// Sets of eight entries; in a full set the entry that was not used for the longest time goes.
+/// Sets of eight entries; in a full set the entry that was not used for the longest time goes. Tokens and principals
+/// together take 4 KiB of memory for each entry at most: when few of them are very large, fewer are kept.
 @safe
 public final class VerifiedCache {
     @safe
@@ -23,6 +24,7 @@ public final class VerifiedCache {
     }
 
     private static let ways = 8
+    private static let averageMemory = 4096
 
     private let table: UnsafeMutablePointer<Entry>
     private let entries: Int
@@ -33,6 +35,10 @@ public final class VerifiedCache {
     public private(set) var count = 0
     /// Bytes of these tokens.
     public private(set) var bytes = 0
+    /// Bytes of memory that tokens and principals take, about.
+    public private(set) var memory = 0
+    /// Where the search for something to drop goes on.
+    private var hand = 0
     /// Entries that left to make room.
     public private(set) var evictions: UInt64 = 0
 
@@ -80,6 +86,8 @@ public final class VerifiedCache {
     }
 
     /// Keeps what `token` proved until `deadline` (Unix seconds), at most.
+    ///
+    /// One that would take a quarter of the cache's memory is not kept.
     public func insert(
         _ token: UnsafeBufferPointer<UInt8>,
         _ principal: Principal,
@@ -87,26 +95,17 @@ public final class VerifiedCache {
         until deadline: Int64
     ) {
         guard entries > 0, let start = token.baseAddress, token.count > 0 else { return }
+        let added = token.count &+ principal.memory
+        guard added <= mostMemory / 4 else { return }
         let key = unsafe hash.hash(start, token.count)
         let set = unsafe set(of: key)
-        var place = unsafe set
-        var age: UInt32 = 0
-        for way in 0..<Self.ways {
-            let entry = unsafe set + way
-            if unsafe entry.pointee.token == nil {
-                unsafe place = entry
-                break
-            }
-            let idle = unsafe clock &- entry.pointee.used
-            if idle >= age {
-                age = idle
-                unsafe place = entry
-            }
-        }
+        let place = unsafe place(in: set, for: key)
         if unsafe place.pointee.token != nil {
-            evictions &+= 1
+            // The same token again (two requests at once, or a longer deadline) is no eviction.
+            if unsafe place.pointee.hash != key { evictions &+= 1 }
             unsafe remove(place)
         }
+        makeRoom(for: added)
         let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: token.count)
         unsafe memcpy(copy, start, token.count)
         clock &+= 1
@@ -121,6 +120,41 @@ public final class VerifiedCache {
         )
         count &+= 1
         bytes &+= token.count
+        memory &+= added
+    }
+
+    private var mostMemory: Int { entries &* Self.averageMemory }
+
+    /// Drops entries, one place of the table after the other, until so many bytes can be added.
+    private func makeRoom(for added: Int) {
+        while memory &+ added > mostMemory, count > 0 {
+            hand = (hand &+ 1) & (entries &- 1)
+            guard unsafe table[hand].token != nil else { continue }
+            evictions &+= 1
+            unsafe remove(table + hand)
+        }
+    }
+
+    /// Where an entry with this hash goes: its own place, else a free one, else that of the one unused for longest.
+    private func place(in set: UnsafeMutablePointer<Entry>, for key: UInt64) -> UnsafeMutablePointer<Entry> {
+        var place = unsafe set
+        var age: UInt32 = 0
+        var isFree = false
+        for way in 0..<Self.ways {
+            let entry = unsafe set + way
+            if unsafe entry.pointee.token == nil {
+                if !isFree { unsafe place = entry }
+                isFree = true
+                continue
+            }
+            if unsafe entry.pointee.hash == key { return unsafe entry }
+            let idle = unsafe clock &- entry.pointee.used
+            if !isFree, idle >= age {
+                age = idle
+                unsafe place = entry
+            }
+        }
+        return unsafe place
     }
 
     /// Forgets everything.
@@ -132,6 +166,8 @@ public final class VerifiedCache {
         guard let token = unsafe entry.pointee.token else { return }
         count &-= 1
         unsafe bytes &-= entry.pointee.count
+        let kept = unsafe entry.pointee.principal?.takeUnretainedValue().memory ?? 0
+        unsafe memory &-= entry.pointee.count &+ kept
         unsafe token.deallocate()
         unsafe entry.pointee.principal?.release()
         unsafe entry.pointee = Entry()

@@ -53,6 +53,11 @@ public final class Claims: @unchecked Sendable {
         try locate()
     }
 
+    /// Bytes of memory that they take, about.
+    public var memory: Int {
+        document.capacity &+ document.nodeCapacity &* MemoryLayout<JSONNode>.stride &+ 256
+    }
+
     /// The same claims in memory of their own.
     public func copy() -> Claims {
         let copy = Claims(document: JSONDocument(copying: document))

@@ -74,7 +74,12 @@ public final class Key: @unchecked Sendable {
     /// Without an algorithm it serves every HMAC algorithm that it is long enough for. The bytes are taken as they
     /// are: a file's last line break is the caller's to remove.
     public static func secret(_ bytes: [UInt8], algorithm: Algorithm?, id: String? = nil) throws(KeyError) -> Key {
-        guard !bytes.starts(with: Array("-----BEGIN".utf8)) else { throw .secretIsPEM }
+        // Public keys that are used as secrets let everybody sign (RFC 8725 §2.1).
+        let text = bytes.drop { $0 <= 0x20 }
+        guard !text.starts(with: Array("-----BEGIN".utf8)) else { throw .secretIsPEM }
+        guard text.first != 0x7b || !String(decoding: text, as: UTF8.self).contains("\"kty\"") else {
+            throw .secretIsJWK
+        }
         if let algorithm, !algorithm.isSymmetric { throw .algorithmMismatch }
         let wanted = algorithm.map { AlgorithmSet($0) } ?? .hmac
         let long = AlgorithmSet(wanted.algorithms.filter { bytes.count >= $0.digestSize })

@@ -35,21 +35,25 @@ enum OpenSSL {
         return out
     }
 
+    /// `OSSL_MAC_PARAM_DIGEST`, whose own form in Swift is a String: a pointer to it would end with the call.
+    private static let digestParameter: StaticString = "digest"
+
+    private static func characters(_ text: StaticString) -> UnsafePointer<CChar> {
+        unsafe UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+
     /// Makes an HMAC context with its key; the caller frees it.
     static func makeHMAC(_ algorithm: Algorithm, key: UnsafePointer<UInt8>, _ count: Int) -> OpaquePointer? {
         guard let mac = unsafe hmac, let context = unsafe EVP_MAC_CTX_new(mac) else { return nil }
-        let name = digestName(algorithm)
-        let done = name.withUTF8Buffer { text -> Int32 in
-            // OpenSSL reads the name only, although the parameter's type does not say so.
-            let data = unsafe UnsafeMutableRawPointer(mutating: text.baseAddress)
-            let digest = unsafe OSSL_PARAM_construct_utf8_string(
-                OSSL_MAC_PARAM_DIGEST,
-                data?.assumingMemoryBound(to: CChar.self),
-                0
-            )
-            let parameters = unsafe [digest, OSSL_PARAM_construct_end()]
-            return unsafe EVP_MAC_init(context, key, count, parameters)
-        }
+        // Both texts are kept by reference until `EVP_MAC_init`: static ones, which end with a NUL. OpenSSL only reads
+        // the digest's name, although the parameter's type does not say so.
+        let digest = unsafe OSSL_PARAM_construct_utf8_string(
+            characters(digestParameter),
+            UnsafeMutablePointer(mutating: characters(digestName(algorithm))),
+            0
+        )
+        let parameters = unsafe [digest, OSSL_PARAM_construct_end()]
+        let done = unsafe EVP_MAC_init(context, key, count, parameters)
         if done == 1 { return unsafe context }
         unsafe EVP_MAC_CTX_free(context)
         ERR_clear_error()

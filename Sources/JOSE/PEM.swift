@@ -13,7 +13,12 @@ enum PEM {
         guard !string.contains("ENCRYPTED") else { throw .encryptedPEM }
         guard string.contains("-----BEGIN ") else { throw .noKeyInPEM }
         guard text.count <= 1 << 20 else { throw .badPEM }
+        let begins = string.split(separator: "-----BEGIN ").dropFirst(string.hasPrefix("-----BEGIN ") ? 0 : 1)
         let isPrivate = string.contains("PRIVATE KEY-----")
+        let kind = isPrivate ? "PRIVATE KEY-----" : "PUBLIC KEY-----"
+        // All but the first would be forgotten in silence.
+        let keys = begins.count { $0.prefix { !$0.isNewline }.hasSuffix(kind) }
+        guard keys <= 1 else { throw .severalKeysInPEM }
         if isPrivate {
             guard let key = try read(text, as: .privateKey) else { throw .badPEM }
             return (key, true)

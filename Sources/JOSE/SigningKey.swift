@@ -71,6 +71,38 @@ public final class SigningKey: Sendable {
     /// The private key as PEM (PKCS #8, not encrypted); nil for a secret.
     public var privatePEM: String? { key.flatMap { PEM.privateText($0) } }
 
+    /// The private key or the secret as a JWK with all its members (RFC 7517 §4, RFC 7518 §6); nil if OpenSSL fails.
+    public var privateJWK: String? {
+        guard let key, let members = JWKMembers(key, publicKey.kind) else { return secretJWK }
+        var text = ""
+        func add(_ name: String, _ bytes: [UInt8]?) -> Bool {
+            guard let bytes else { return false }
+            text += #","\#(name)":"\#(Base64URL.encode(bytes))""#
+            return true
+        }
+        switch publicKey.kind {
+        case .rsa, .rsaPSS:
+            let parts = [
+                ("d", "d"), ("p", "rsa-factor1"), ("q", "rsa-factor2"), ("dp", "rsa-exponent1"),
+                ("dq", "rsa-exponent2"), ("qi", "rsa-coefficient1"),
+            ]
+            for (name, parameter) in parts where !add(name, key.number(parameter)) { return nil }
+        case .p256, .p384, .p521:
+            guard add("d", key.number("priv", size: algorithm.coordinateSize)) else { return nil }
+        case .ed25519:
+            guard add("d", key.octets("priv")) else { return nil }
+        case .secret: return nil
+        }
+        return members.jwk(id: id, algorithm: algorithm, privateMembers: text)
+    }
+
+    private var secretJWK: String? {
+        guard key == nil, let secret = unsafe publicKey.secret else { return nil }
+        let bytes = unsafe Array(UnsafeBufferPointer(start: secret, count: publicKey.size))
+        let name = id.map { #","kid":\#(JWKMembers.quoted($0))"# } ?? ""
+        return #"{"k":"\#(Base64URL.encode(bytes))","kty":"oct","alg":"\#(algorithm.name)"\#(name),"use":"sig"}"#
+    }
+
     /// Makes a new key; its id is its thumbprint, or random for secrets.
     public static func generate(_ algorithm: Algorithm, rsaBits: Int = 3072) throws(KeyError) -> SigningKey {
         var key: OpaquePointer?

@@ -56,6 +56,27 @@ public enum TokenError: UInt8, Error, CaseIterable, Sendable {
         }
     }
 
+    /// A sentence for the operator; it holds nothing of the token.
+    public var message: StaticString {
+        switch self {
+        case .malformed: "it is not three parts separated by dots"
+        case .tooLarge: "it is longer, or its JSON has more values, than the limit"
+        case .badBase64: "a part is not base64url: padding, white space and stray bits are not allowed"
+        case .badJSON: "the header or the payload is not a JSON object"
+        case .duplicateName: "a JSON object has the same name twice"
+        case .tooDeep: "its JSON is nested too deep"
+        case .badHeader: "the header has no alg, or alg, kid or typ is not text or too long"
+        case .unsupportedAlgorithm: "its alg is unknown here, or none"
+        case .algorithmNotAllowed: "its alg is not the allowed one"
+        case .criticalHeader: "the header has crit or b64, which no extension here understands"
+        case .encrypted: "it is encrypted or compressed"
+        case .unknownKey: "no key has its kid and its alg"
+        case .badSignature: "no key matches its signature"
+        case .badClaim: "iss, sub, aud, jti, exp, nbf or iat has a wrong type or an impossible value"
+        case .cryptoFailure: "OpenSSL failed"
+        }
+    }
+
     /// Whether the token's bearer caused it.
     public var isClientFault: Bool { self != .cryptoFailure }
 }
@@ -80,7 +101,9 @@ public enum KeyError: Error, Equatable, Sendable {
     case badPEM
     case encryptedPEM
     case noKeyInPEM
+    case severalKeysInPEM
     case secretIsPEM
+    case secretIsJWK
     case mixedKinds
     case duplicateID(String)
     case algorithmNeeded
@@ -116,7 +139,9 @@ public enum KeyError: Error, Equatable, Sendable {
         case .badPEM: "PEM block cannot be read"
         case .encryptedPEM: "PEM key is encrypted; store it in clear behind file permissions"
         case .noKeyInPEM: "no PEM block with a key or certificate"
+        case .severalKeysInPEM: "more than one key; write each into a file of its own"
         case .secretIsPEM: "a PEM file is given as HMAC secret"
+        case .secretIsJWK: "a JSON Web Key is given as HMAC secret; its text is not the secret"
         case .mixedKinds: "secrets and public keys in one set"
         case .duplicateID(let id): "two keys with kid \"\(id)\" and the same algorithm"
         case .algorithmNeeded: "the algorithm must be given for this key, such as algorithm: RS256"

@@ -120,7 +120,8 @@ final class KeyLane {
     @inline(__always)
     func fits(_ other: UnsafeBufferPointer<UInt8>) -> Bool {
         if idCount < 0 { return true }
-        guard other.count == idCount, let start = other.baseAddress else { return idCount == 0 }
+        guard other.count == idCount else { return false }
+        guard let start = other.baseAddress else { return true }
         return unsafe memcmp(start, id, idCount) == 0
     }
 

@@ -103,6 +103,8 @@ struct Conditions: Sendable {
             return node >= 0 && values.contains { $0.matches(node, claims) }
         case .contains(let value):
             guard node >= 0 else { return false }
+            // A text is also a list of words.
+            if case .text(let word) = value, claims.lists(node, word.span) { return true }
             guard claims.document.kind(node) == .array else { return value.matches(node, claims) }
             var child = claims.document.firstChild(node)
             for _ in 0..<claims.document.childCount(node) {

@@ -65,12 +65,15 @@ struct HeaderCondition: Sendable {
 
     /// With a value: the field is there, and each of its lines has exactly this value.
     ///
-    /// Otherwise whether it is there at all.
+    /// Otherwise whether it is there at all. What was taken away from the client's word (identity, forwarding fields of
+    /// strangers, what `Connection` names) is not there: the service will not see it either.
     func holds(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
         var isThere = false
         for i in 0..<head.fieldCount {
             let field = head[i]
-            guard field.name.count == name.count, unsafe name.isEqualIgnoringCase(input, field.name) else { continue }
+            guard field.name.count == name.count, unsafe name.isEqualIgnoringCase(input, field.name),
+                !field.isDropped || HopByHop.drops(field.id) && !field.connectionNamed
+            else { continue }
             isThere = true
             if let value, unsafe !value.isEqual(input, field.value) { return false }
         }

@@ -9,15 +9,17 @@ public struct RouteConflict: Sendable {
     public let location: SourceLocation
     /// Names both, and says what to do.
     public let message: String
+    /// Whether both are for the very same requests; otherwise only some requests fit both, and one goes first.
+    public let isCertain: Bool
 }
 
 /// All routes, by what they match.
 ///
 /// Precedence does not depend on the order in the file: an exact host goes before a wildcard (the longest first) before
 /// any host; then, segment by segment, a literal goes before a parameter; an exact path or pattern before a prefix, a
-/// longer prefix before a shorter one; then a route with methods before one without, and more header conditions before
-/// fewer. When none of the routes at the most specific place fits by method and headers, the next less specific place
-/// is tried.
+/// longer prefix before a shorter one; then a route with methods before one without, more header conditions before fewer,
+/// and more values among them before fewer. What is equal by all that is told as a conflict. When none of the routes at
+/// the most specific place fits by method and headers, the next less specific place is tried.
 ///
 /// Cost: a hash per host label and path segment. A place in the trie is visited at most once, so hostile paths cost no
 /// more than friendly ones.
@@ -26,12 +28,15 @@ public final class RouteTable: Sendable {
     let nodes: [TrieNode]
     let edges: EdgeTable
     let entries: [RouteEntry]
+    /// Whether some route has a condition on a header field.
+    public let looksAtFields: Bool
 
     init(hosts: HostTable, nodes: [TrieNode], edges: EdgeTable, entries: [RouteEntry]) {
         self.hosts = hosts
         self.nodes = nodes
         self.edges = edges
         self.entries = entries
+        looksAtFields = entries.contains { !$0.headers.isEmpty }
     }
 
     /// A table of `routes`, and what is doubtful about them.

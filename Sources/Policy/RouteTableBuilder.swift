@@ -92,38 +92,72 @@ struct RouteTableBuilder {
 
     // MARK: Conflicts
 
-    /// Two routes at one place: the same requests for both, or none left for the later.
+    /// Two routes at one place: the same requests for both, or some for which nothing says who goes first.
     private mutating func report(_ route: RouteSettings, among others: [Int]) {
         for index in others {
             let other = routes[index]
-            guard let problem = Self.problem(route, other), route.name != other.name else { continue }
+            guard route.name != other.name, let (problem, isCertain) = Self.problem(route, other) else { continue }
             let line = other.marks["name"].line
+            let advice =
+                isCertain
+                ? "give one of them another host, path, method or header"
+                : "for those the route \"\(Self.precedes(route, other) ? route.name : other.name)\" is taken"
             let message =
-                "route \"\(route.name)\" \(problem) route \"\(other.name)\" in line \(line); "
-                + "give one of them another host, path, method or header"
+                "route \"\(route.name)\" \(problem) route \"\(other.name)\" in line \(line); \(advice)"
             if !conflicts.contains(where: { $0.message == message }) {
-                conflicts.append(RouteConflict(location: route.marks["name"], message: message))
+                conflicts.append(RouteConflict(location: route.marks["name"], message: message, isCertain: isCertain))
             }
             return
         }
     }
 
-    private static func problem(_ route: RouteSettings, _ other: RouteSettings) -> String? {
+    private static func problem(_ route: RouteSettings, _ other: RouteSettings) -> (String, isCertain: Bool)? {
         let mine = Set(route.match.methods)
         let theirs = Set(other.match.methods)
-        guard headers(route) == headers(other) else { return nil }
-        if mine == theirs { return "matches exactly the same requests as" }
         // Routes with and without methods stand beside each other: the one with methods goes first.
-        if mine.isEmpty || theirs.isEmpty || mine.isDisjoint(with: theirs) { return nil }
-        return "shares the method \(mine.intersection(theirs).sorted().joined(separator: ", ")) with"
+        guard mine == theirs || !mine.isDisjoint(with: theirs) else { return nil }
+        if headers(route) == headers(other) {
+            if mine == theirs { return ("matches exactly the same requests as", true) }
+            let shared = mine.intersection(theirs).sorted().joined(separator: ", ")
+            return ("shares the method \(shared) with", true)
+        }
+        guard rank(route) == rank(other), canBothHold(route.match.headers, other.match.headers) else { return nil }
+        return ("has header conditions that some requests fulfil together with those of", false)
     }
 
     private static func headers(_ route: RouteSettings) -> Set<String> {
-        Set(
-            route.match.headers.map {
-                "\($0.name.text.lowercased())|\($0.present)|\($0.value ?? "")|\($0.value == nil)"
+        Set(route.match.headers.map(text))
+    }
+
+    private static func text(_ condition: HeaderMatch) -> String {
+        "\(condition.name.text.lowercased())|\(condition.present)|\(condition.value ?? "")|\(condition.value == nil)"
+    }
+
+    /// Whether no condition of one contradicts one of the other.
+    private static func canBothHold(_ left: [HeaderMatch], _ right: [HeaderMatch]) -> Bool {
+        left.allSatisfy { mine in
+            right.allSatisfy { its in
+                guard mine.name == its.name else { return true }
+                if mine.present != its.present { return false }
+                guard let value = mine.value, let other = its.value else { return true }
+                return value == other
             }
-        )
+        }
+    }
+
+    // MARK: Precedence
+
+    /// How narrow the conditions beside host and path are: the greater goes first.
+    private static func rank(_ route: RouteSettings) -> [Int] {
+        let headers = route.match.headers
+        return [route.match.methods.isEmpty ? 0 : 1, headers.count, headers.count { $0.value != nil }]
+    }
+
+    /// Which of two routes of one place goes first; never a question of their order in the file.
+    private static func precedes(_ left: RouteSettings, _ right: RouteSettings) -> Bool {
+        let (mine, its) = (rank(left), rank(right))
+        if mine != its { return its.lexicographicallyPrecedes(mine) }
+        return (headers(left).sorted() + [left.name]).lexicographicallyPrecedes(headers(right).sorted() + [right.name])
     }
 
     // MARK: Laying out
@@ -155,13 +189,8 @@ struct RouteTableBuilder {
         return (table, conflicts.sorted { $0.location < $1.location })
     }
 
-    /// Routes of one place: with methods before without, then more header conditions before fewer.
+    /// Routes of one place, the first to be tried first.
     private func ordered(_ indices: [Int]) -> [RouteEntry] {
-        indices.map { RouteEntry(routes[$0].match, route: $0) }
-            .sorted { left, right in
-                if left.takesAnyMethod != right.takesAnyMethod { return right.takesAnyMethod }
-                if left.headers.count != right.headers.count { return left.headers.count > right.headers.count }
-                return left.route < right.route
-            }
+        indices.sorted { Self.precedes(routes[$0], routes[$1]) }.map { RouteEntry(routes[$0].match, route: $0) }
     }
 }

@@ -13,8 +13,9 @@ public final class Rule: Sendable {
     /// All scopes that the route asks for, separated by blanks: for the challenge (RFC 6750 §3).
     public let requiredScopes: [UInt8]
     private let conditions: [Conditions]
-    /// Whether nobody passes without a credential although `auth` is optional.
+    /// Whether nobody passes without a credential although `auth` is optional, or would not if a rule did not only report.
     private let asksSomething: Bool
+    private let wouldAskSomething: Bool
 
     /// Compiles the rules of `route`.
     ///
@@ -27,6 +28,7 @@ public final class Rule: Sendable {
         let rules = route.rules.filter { !$0.isEmpty }
         conditions = rules.map { Conditions($0, issuers: issuers) }
         asksSomething = rules.contains { !$0.reportOnly }
+        wouldAskSomething = !rules.isEmpty
         var scopes: [String] = []
         for rule in rules where !rule.reportOnly {
             for scope in rule.scopes.all + rule.scopes.any where !scopes.contains(scope) { scopes.append(scope) }
@@ -41,7 +43,7 @@ public final class Rule: Sendable {
         guard auth != .public else { return .admit(Permit(nil)) }
         guard let principal else {
             if auth == .required || asksSomething { return .challenge(.noCredential) }
-            return .admit(Permit(nil))
+            return .admit(Permit(nil, wouldHaveRefused: wouldAskSomething ? .noCredential : .none))
         }
         var reported = Reason.none
         for condition in conditions {

@@ -1,6 +1,26 @@
 // COLD to open, HOT to accept. Listening sockets: one per worker by SO_REUSEPORT; a unix socket is shared.
 import CLinux
 import Glibc
+import Synchronization
+
+/// How many connections of one listening address are open, over all workers; for addresses that have a limit.
+public final class ListenerLoad: Sendable {
+    private let open = Atomic<Int>(0)
+    private let most: Int
+
+    /// Lets in at most `most` connections at a time.
+    public init(most: Int) { self.most = most }
+
+    /// Counts a connection in; false, and it is not counted, when that would be too many.
+    public func enter() -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= most { return true }
+        leave()
+        return false
+    }
+
+    /// Counts a connection out.
+    public func leave() { open.subtract(1, ordering: .relaxed) }
+}
 
 /// A listening socket of one worker.
 ///
@@ -24,9 +44,12 @@ public final class Listener {
     private var reserve: Int32
     /// Whether other workers hold the same descriptor.
     public let isShared: Bool
+    /// The limit on its connections; nil for none of its own.
+    public let load: ListenerLoad?
 
     /// Takes over an open listening descriptor.
-    public init(descriptor: Int32, address: SocketAddress, isShared: Bool) {
+    public init(descriptor: Int32, address: SocketAddress, isShared: Bool, load: ListenerLoad? = nil) {
+        self.load = load
         self.descriptor = descriptor
         self.address = address
         self.isShared = isShared

@@ -46,7 +46,7 @@ extension ForwardSettings {
             "host",
             \.host,
             doc:
-                "Host of the request to the service: the client's (preserve), the server's address (upstream), or this one."
+                "Host of the request to the service: the client's (preserve), the address of the upstream's first server (upstream), or this one."
         ),
         Key("authorization", \.authorization, doc: "The client's Authorization field: keep or strip."),
         Key(

@@ -106,7 +106,7 @@ extension IssuerSettings {
             required: true,
             example: "main",
             must: .name,
-            doc: "Its name in this file, in logs and metrics."
+            doc: "Its name in this file and in logs."
         ),
         Key(
             "issuer",

@@ -130,6 +130,7 @@ extension TimeoutSettings {
 }
 
 extension HTTPSettings.UnusualNames: SettingChoice {}
+extension HTTPSettings.MethodOverride: SettingChoice {}
 extension HTTPSettings.ForwardedHeaders: SettingChoice {}
 
 extension HTTPSettings.ServerField: SettingValue {
@@ -166,6 +167,13 @@ extension HTTPSettings {
             \.unusualNames,
             doc:
                 "Header names with other characters than letters, digits and \"-\": drop them, reject the request (400), or allow."
+        ),
+        Key(
+            "method_override",
+            \.methodOverride,
+            doc:
+                "X-HTTP-Method-Override and its kin, by which a service would see another method than routes and rules: drop "
+                + "them, or pass them on."
         ),
         Key(
             "forwarded",

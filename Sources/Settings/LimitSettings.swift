@@ -72,12 +72,19 @@ public struct HTTPSettings: SettingsSection {
         case drop
         /// The request gets 400.
         case reject
-        /// They are forwarded (names that fold to a protected one are still dropped).
+        /// They are forwarded, except names that fold to one that the gateway knows or protects.
         case allow
+    }
+    /// What happens to fields that ask a service to take the request for one with another method.
+    public enum MethodOverride: String, Sendable, CaseIterable {
+        /// They are not forwarded: the service sees the method that routes and rules have seen.
+        case drop
+        /// They are forwarded.
+        case pass
     }
     /// What services are told about the client's connection.
     public enum ForwardedHeaders: String, Sendable, CaseIterable {
-        /// `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`.
+        /// `X-Forwarded-For`, `-Host`, `-Proto`.
         case xForwarded = "x_forwarded"
         /// `Forwarded` (RFC 7239).
         case forwarded
@@ -98,6 +105,8 @@ public struct HTTPSettings: SettingsSection {
 
     /// Fields with unusual names.
     public var unusualNames = UnusualNames.drop
+    /// `X-HTTP-Method-Override`, `X-HTTP-Method` and `X-Method-Override`.
+    public var methodOverride = MethodOverride.drop
     /// Which forwarding fields are sent to services.
     public var forwarded = ForwardedHeaders.xForwarded
     /// Pseudonym in `Via`, both directions; empty: no `Via`.

@@ -3,7 +3,7 @@
 extension ListenerSettings {
     /// One address to listen on.
     public static let keys: [Key<ListenerSettings>] = [
-        Key("name", \.name, must: .name, doc: "Its name in logs and metrics."),
+        Key("name", \.name, must: .name, doc: "Its name in logs."),
         Key("address", \.address, must: .listenable, doc: "IPv4, [IPv6] or unix:/path; port 0 lets the kernel choose."),
         Key("mode", \.fileMode, doc: "Permissions of a unix socket, in octal."),
         Key(

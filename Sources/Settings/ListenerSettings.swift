@@ -2,7 +2,7 @@
 
 /// One address to listen on.
 public struct ListenerSettings: SettingsSection {
-    /// Its name in logs and metrics.
+    /// Its name in logs.
     public var name = "main"
     /// IPv4, IPv6 or unix socket; never a host name.
     ///

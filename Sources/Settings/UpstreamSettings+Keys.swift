@@ -114,7 +114,7 @@ extension UpstreamSettings {
             "connect_timeout",
             \.connectTimeout,
             in: .milliseconds(10) ... .minutes(1),
-            doc: "To open a connection (502; another server is tried first)."
+            doc: "To open a connection (504; another server is tried first)."
         ),
         Key(
             "first_byte_timeout",
@@ -140,7 +140,8 @@ extension UpstreamSettings {
             \.retries,
             in: 0...10,
             doc:
-                "Most further attempts when a connection cannot be opened, or a kept one turns out stale before any answer."
+                "Most further servers that are tried when a connection cannot be opened. A kept connection that turns out "
+                + "stale is replaced once in any case, for GET, HEAD and OPTIONS."
         ),
         Key(
             "refused_pause",

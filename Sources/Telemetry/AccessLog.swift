@@ -39,7 +39,8 @@ public final class AccessLog: Sendable {
     /// Opens `path` for appending and starts the writer.
     ///
     /// - Parameters:
-    ///   - path: a file (made with mode 0640), or `/dev/stdout` or `stdout` for the standard output.
+    ///   - path: a file (made with mode 0640), or `/dev/stdout` or `stdout` for the standard
+    ///     output, or `/dev/stderr`.
     ///   - queueBytes: what may wait for the writer, at least 64 KiB.
     ///   - metrics: where lines lost by the writer are counted.
     /// - Throws: ``SystemError`` when the file cannot be opened or the system gives no thread.
@@ -174,6 +175,7 @@ public final class AccessLog: Sendable {
 
     private static func open(_ path: String) -> Int32 {
         if path == "stdout" || path == "-" || path == "/dev/stdout" { return 1 }
+        if path == "/dev/stderr" { return 2 }
         return Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
     }
 }

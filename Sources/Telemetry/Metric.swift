@@ -148,7 +148,7 @@ public enum UpstreamEvent: Int, CaseIterable, Sendable {
 
     var help: StaticString {
         switch self {
-        case .connect: "Connections to the upstream that were established."
+        case .connect: "Connections to the upstream that were begun."
         case .connectFailure: "Connections to the upstream that could not be established."
         case .reuse: "Requests sent on a connection that had served one before."
         case .retry: "Requests sent again because the first connection was stale."

@@ -10,7 +10,7 @@ public final class Backend {
     /// Share of the load relative to its siblings, 1…1000.
     public let weight: Int
     /// Its place on the health board, shared by all workers.
-    public let healthIndex: Int
+    public internal(set) var healthIndex: Int
     /// Connections with an exchange, or on their way to one.
     public internal(set) var active = 0
     /// Registrations of idle connections, the newest last.

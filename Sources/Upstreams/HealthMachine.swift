@@ -6,13 +6,14 @@
 ///     down ──(healthy successes in a row)──► up
 public struct HealthMachine: Sendable, Equatable {
     /// Whether the backend is in.
-    public private(set) var isUp = true
+    public private(set) var isUp: Bool
     private var run = 0
     private let healthy: Int
     private let unhealthy: Int
 
-    /// A backend that is in; `healthy` and `unhealthy` results in a row change that (1 at least).
-    public init(healthy: Int, unhealthy: Int) {
+    /// A backend that is in, or out; `healthy` and `unhealthy` results in a row change that (1 at least).
+    public init(healthy: Int, unhealthy: Int, isUp: Bool = true) {
+        self.isUp = isUp
         self.healthy = max(1, healthy)
         self.unhealthy = max(1, unhealthy)
     }

@@ -133,7 +133,11 @@ public final class Upstream {
     /// Replaces the servers, keeping those whose address stays with their connections; returns those that are gone.
     public func replace(with next: [Backend]) -> [Backend] {
         let merged = next.prefix(Self.maximumBackends).map { new in
-            backends.first { $0.address == new.address && $0.weight == new.weight } ?? new
+            guard let kept = backends.first(where: { $0.address == new.address && $0.weight == new.weight }) else {
+                return new
+            }
+            kept.healthIndex = new.healthIndex
+            return kept
         }
         let gone = backends.filter { old in !merged.contains { $0 === old } }
         for backend in gone { backend.isRetired = true }

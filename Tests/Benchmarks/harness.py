@@ -115,9 +115,10 @@ class Keys:
         return os.path.join(self.path, algorithm.lower())
 
     def token(self, algorithm, subject="user-1", audience=AUDIENCE):
-        return self.run("token", "mint", "--key", self.prefix(algorithm) + ".pem", "--algorithm", algorithm, "--issuer",
-                        ISSUER, "--audience", audience, "--subject", subject, "--claim",
-                        f"email={subject}@example.com", "--ttl", "1h")
+        key = ["--secret-file", self.prefix(algorithm) + ".secret"] if algorithm.startswith("HS") else \
+            ["--key", self.prefix(algorithm) + ".pem"]
+        return self.run("token", "mint", *key, "--algorithm", algorithm, "--issuer", ISSUER, "--audience",
+                        audience, "--subject", subject, "--claim", f"email={subject}@example.com", "--ttl", "1h")
 
 
 CONFIGURATION = """\
@@ -136,6 +137,7 @@ issuers:
   - name: bench
     issuer: {issuer}
     audiences: [{audience}]
+    algorithms: [RS256, ES256, HS256]
     keys:
 {keys}
 identity:
@@ -158,7 +160,8 @@ routes:
 def configuration(path, name, keys, algorithms, upstream, log="off", cache=True, routes=0):
     """Writes a configuration; its file name."""
     file = os.path.join(path, name + ".yaml")
-    sources = "".join(f"      - jwks_file: {keys.prefix(a)}.jwks.json\n" for a in algorithms)
+    sources = "".join(f"      - {{secret: 'file:{keys.prefix(a)}.secret', algorithm: {a}}}\n" if a.startswith("HS") else
+                      f"      - jwks_file: {keys.prefix(a)}.jwks.json\n" for a in algorithms)
     more = "".join(f"  - name: r{i}\n    match: {{ path: /service-{i}/v1/things }}\n    forward: {{ upstream: upstream }}\n"
                    for i in range(routes))
     with open(file, "w") as f:

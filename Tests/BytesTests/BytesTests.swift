@@ -4,6 +4,18 @@ import Testing
 
 @Suite("Bytes")
 struct BytesTests {
+    @Test(
+        "sixteen hexadecimal digits stand in order, with leading zeros",
+        arguments: [0, 1, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, UInt64.max, 0x0000_9a00_00f0_0a09]
+    )
+    func sixteenDigits(value: UInt64) {
+        let out = OutputBuffer(capacity: 8)
+        out.append(byte: 0x78)
+        out.append(hex: value, digits: 16)
+        let digits = String(value, radix: 16)
+        #expect(Array(out.bytes) == Array(("x" + String(repeating: "0", count: 16 - digits.count) + digits).utf8))
+    }
+
     @Test("numbers are appended in decimal and hexadecimal", arguments: [0, 7, 10, 99, 100, 65535, UInt64.max])
     func numbers(value: UInt64) {
         let out = OutputBuffer(capacity: 8)

@@ -31,13 +31,13 @@ def binary():
 class Upstream:
     """Reads requests and answers with `answer(head, body, connection)`; `None` leaves the connection to that function."""
 
-    def __init__(self, answer=None, port=0):
+    def __init__(self, answer=None, port=0, address="127.0.0.1"):
         self.answer = answer or self.echo
         self.lock = threading.Lock()
         self.raw, self.heads, self.connections = [], [], []
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
+        self.socket.bind((address, port))
         self.socket.listen(512)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

@@ -109,12 +109,12 @@ private func rewrite(_ path: [UInt8], _ options: CanonicalTarget.Options) {
     let target = Targets.shared.first
     for prefix in ["", "/", "/v2", "/v2/w/"] {
         let prefix = Array(prefix.utf8)
-        for length in [0, 1, path.count, path.lastIndex(of: 0x2f) ?? 0, (path.dropFirst().firstIndex(of: 0x2f) ?? 0)] {
+        for segments in [0, 1, 2, path.count { $0 == 0x2f }, path.count] {
             let base = path.withUnsafeBufferPointer { buffer in
                 target.canonicalize(Span(_unsafeElements: buffer), target: Slice(0, path.count), options: options)
             }
             check(base == nil, "not a fixed point")
-            let error = prefix.withUnsafeBufferPointer { target.replacePrefix(length: length, with: $0) }
+            let error = prefix.withUnsafeBufferPointer { target.replacePrefix(segments: segments, with: $0) }
             if error == nil {
                 check(target.path.starts(with: prefix), "outside its prefix")
                 canonical(target.path, options)

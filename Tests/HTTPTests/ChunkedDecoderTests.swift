@@ -19,6 +19,7 @@ struct ChunkedDecoderTests {
             ("5;a=b;c=\"d;e\\\"f\"\r\nhello\r\n0\r\n\r\n", "hello"),
             ("5 ;a\r\nhello\r\n0\t; b\r\n\r\n", "hello"),
             ("5;a= \"\"\r\nhello\r\n0\r\n\r\n", "hello"),
+            ("5\t; a = b ; c\t=\t\"d\" ;e ; f\r\nhello\r\n0 ; a =b\r\n\r\n", "hello"),
         ]
     )
     func good(text: String, data: String) {
@@ -68,6 +69,12 @@ struct ChunkedDecoderTests {
             ("5;\r\nhello", .chunkLineEnd),
             ("5;a=\r\nhello", .chunkLineEnd),
             ("5;a;\r\nhello", .chunkLineEnd),
+            ("5;a \r\nhello", .chunkLineEnd),
+            ("5;a =\r\nhello", .chunkLineEnd),
+            ("5;a=b \r\nhello", .chunkLineEnd),
+            ("5;a=b =c\r\nhello", .chunkExtensionMalformed),
+            ("5;a b=c\r\nhello", .chunkExtensionMalformed),
+            ("5 =b\r\nhello", .chunkExtensionMalformed),
             ("5;=b\r\nhello", .chunkExtensionMalformed),
             ("5;a=b=c\r\nhello", .chunkExtensionMalformed),
             ("5;a=\"b\"c\r\nhello", .chunkExtensionMalformed),

@@ -81,8 +81,33 @@ struct ConnectionTests {
     func essential(name: String) {
         for options in [name, name.lowercased(), "close, \(name.uppercased())", "\(name),keep-alive"] {
             #expect(ParsedRequest(request("Connection: \(options)")).error == .connectionNamesEssential)
-            #expect(ParsedResponse(response("Connection: \(options)")).error == .upstreamConnection)
+            #expect(ParsedResponse(response("Connection: \(options)", "\(name): 1")).error != .upstreamConnection)
         }
+    }
+
+    @Test("In a response Connection takes away what it names, but not the framing")
+    func namedInResponse() {
+        let parsed = ParsedResponse(
+            response("Connection: Content-Length, set-cookie,close", "Set-Cookie: a", "Date: x", "Content-Length: 2")
+        )
+        #expect(parsed.outcome == .complete)
+        #expect(parsed.head.framing == .length(2))
+        #expect(parsed.kept == ["Date: x"])
+        let chunked = ParsedResponse(response("Transfer-Encoding: chunked", "Connection: transfer-encoding"))
+        #expect(chunked.head.framing == .chunked)
+    }
+
+    @Test(
+        "Whether Connection names fields that would go on, as trailers too",
+        arguments: [
+            ("close", false), ("keep-alive", false), ("TE", false), ("te, trailer, close", false), ("upgrade", false),
+            ("Keep-Alive, upgrade", false), ("x", true), ("close, x", true), ("X_Y", true), ("accept", true),
+            ("", false),
+        ]
+    )
+    func namesFields(options: String, names: Bool) {
+        #expect(ParsedRequest(request("Connection: \(options)")).head.connectionNamesFields == names)
+        #expect(ParsedResponse(response("Connection: \(options)")).head.connectionNamesFields == names)
     }
 
     @Test(

@@ -58,6 +58,8 @@ struct FieldSyntaxTests {
         #expect(ParsedRequest(request(line)).error == error)
         #expect(ParsedRequest(request("Accept: */*", line, "Accept-Language: en")).error == error)
         #expect(ParsedRequest(request(line, "Host: a", host: false)).error == error)
+        // In responses white space before the colon is removed instead.
+        guard !line.hasPrefix("X :"), !line.hasPrefix("X\t:") else { return }
         #expect(ParsedResponse(response("Server: x", line)).error == .upstreamField)
         #expect(ParsedTrailers(line + "\r\n\r\n").outcome == .refuse(error))
     }
@@ -173,7 +175,8 @@ struct FieldSyntaxTests {
         arguments: [
             ("X-Forwarded-Prefix", .xForwardedOther), ("x-forwarded-uri", .xForwardedOther),
             ("X-Forwarded-", .xForwardedOther), ("X-Original-Method", .xOriginalURL), ("X-ORIGINAL-URL", .xOriginalURL),
-            ("X-Rewrite-Url", .xOriginalURL), ("X-Forwarded", .other), ("X-Rewrite-Urls", .other),
+            ("X-Rewrite-Url", .xOriginalURL), ("X-Forwarded", .xForwarded), ("X-Envoy-Internal", .xForwardedOther),
+            ("X-Rewrite-Urls", .other),
             ("X-Original", .other), ("X-Forwarder-For", .other),
         ] as [(String, FieldID)]
     )

@@ -83,18 +83,22 @@ struct FramingTests {
             ("\u{e9}chunked", .transferEncodingMalformed),
             ("(x) chunked", .transferEncodingMalformed),
             ("identity x", .transferEncodingMalformed),
-            ("identity", .transferEncodingUnknown),
+            ("identity", .transferEncodingMalformed),
             ("identity, chunked", .transferEncodingUnknown),
             ("gzip, chunked", .transferEncodingUnknown),
             ("gzip,chunked", .transferEncodingUnknown),
             ("gzip;q=1, chunked", .transferEncodingUnknown),
-            ("gzip", .transferEncodingUnknown),
-            ("deflate", .transferEncodingUnknown),
-            ("xchunked", .transferEncodingUnknown),
-            ("chunkedx", .transferEncodingUnknown),
-            ("x-chunked", .transferEncodingUnknown),
-            ("chunke", .transferEncodingUnknown),
-            ("'chunked'", .transferEncodingUnknown),
+            ("gzip;q=1", .transferEncodingMalformed),
+            ("gzip;q=\"x, chunked\"", .transferEncodingMalformed),
+            ("x;, chunked", .transferEncodingUnknown),
+            ("x;chunked", .transferEncodingMalformed),
+            ("gzip", .transferEncodingMalformed),
+            ("deflate", .transferEncodingMalformed),
+            ("xchunked", .transferEncodingMalformed),
+            ("chunkedx", .transferEncodingMalformed),
+            ("x-chunked", .transferEncodingMalformed),
+            ("chunke", .transferEncodingMalformed),
+            ("'chunked'", .transferEncodingMalformed),
             ("chunked\u{0b}", .fieldValueCharacter),
             ("\u{0b}chunked", .fieldValueCharacter),
             ("chunked\u{00}", .fieldValueCharacter),
@@ -105,7 +109,7 @@ struct FramingTests {
         #expect(ParsedResponse(response("Transfer-Encoding: \(value)")).error == error.fromUpstream)
     }
 
-    @Test("A coding that is not known is a 501, a malformed one a 400")
+    @Test("A coding that is not known is a 501 if chunked follows it; what does not end with chunked is a 400")
     func transferEncodingStatus() {
         #expect(ProtocolError.transferEncodingUnknown.status == 501)
         #expect(ProtocolError.transferEncodingMalformed.status == 400)

@@ -205,6 +205,7 @@ struct RequestLineTests {
         #expect(parsed.head.form == .absolute)
         #expect(parsed.text(parsed.head.host) == host)
         #expect(parsed.head.port == port)
+        #expect(parsed.head.isHTTPS == target.hasPrefix("HTTPS"))
         #expect(parsed.text(parsed.head.pathAndQuery) == path)
         // Host is still needed, and must still be right.
         #expect(ParsedRequest("GET \(target) HTTP/1.1\r\n\r\n").error == .hostMissing)

@@ -98,18 +98,22 @@ struct ResponseParserTests {
         #expect(switching.text(switching.head.upgrade) == "websocket")
         #expect(ParsedResponse(response("Upgrade: websocket", status: 101)).head.upgrade.isEmpty)
         #expect(ParsedResponse(response("Connection: upgrade", "Upgrade: websocket")).head.upgrade.isEmpty)
+        // A 426 has to name what it asks for (RFC 9110 §15.5.22).
+        let required = ParsedResponse(response("Connection: upgrade", "Upgrade: websocket", status: 426))
+        #expect(required.text(required.head.upgrade) == "websocket")
     }
 
     @Test("204, 304 and answers to HEAD have no content, whatever their fields say")
     func noContent() {
         let none = ParsedResponse(response(status: 204))
         #expect(none.head.framing == .none && none.head.keepAlive)
-        #expect(ParsedResponse(response("Transfer-Encoding: chunked", status: 204)).error == .upstreamFraming)
         let zero = ParsedResponse(response("Content-Length: 0", status: 204))
         #expect(zero.head.framing == .none && zero.head.keepAlive && zero.head.contentLength == -1)
         // Bytes may follow that belong to nobody: the connection is not used again.
-        let five = ParsedResponse(response("Content-Length: 5", status: 204))
-        #expect(five.head.framing == .none && !five.head.keepAlive && five.head.contentLength == -1)
+        for line in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let some = ParsedResponse(response(line, status: 204))
+            #expect(some.head.framing == .none && !some.head.keepAlive && some.head.contentLength == -1)
+        }
 
         let unchanged = ParsedResponse(response("Content-Length: 5", status: 304))
         #expect(unchanged.head.framing == .none && unchanged.head.keepAlive && unchanged.head.contentLength == 5)
@@ -143,10 +147,29 @@ struct ResponseParserTests {
     @Test("Folded lines and other malformed fields are refused")
     func fields() {
         #expect(ParsedResponse(response("Server: a\r\n b")).error == .upstreamField)
-        #expect(ParsedResponse(response("Server : a")).error == .upstreamField)
-        #expect(ParsedResponse(response("Connection: Set-Cookie")).error == .upstreamConnection)
         let two = ParsedResponse(response("Set-Cookie: a", "Set-Cookie: b", "Content-Length: 0"))
         #expect(two.kept == ["Set-Cookie: a", "Set-Cookie: b"])
+    }
+
+    @Test(
+        "White space before the colon is removed, but not from names that say where the message ends",
+        arguments: [
+            ("Server : a", "Server: a"), ("Server\t \t: a", "Server: a"), ("Set-Cookie :a", "Set-Cookie: a"),
+            ("X_Y : a", "X_Y: a"), ("Content-Length : 5", nil), ("Transfer-Encoding : chunked", nil), (" : a", nil),
+            ("a b : c", nil), ("a b: c", nil), ("\t: a", nil),
+        ]
+    )
+    func blanks(line: String, kept: String?) {
+        let parsed = ParsedResponse(response("X: y", line, "Content-Length: 0"))
+        #expect(kept == nil ? parsed.error != nil : parsed.kept == ["X: y", kept])
+        #expect(ParsedRequest(request(line)).error != nil)
+        let trailers = ParsedTrailers(line + "\r\n\r\n")
+        #expect(trailers.outcome != .complete)
+        let whole = response(line, "Content-Length: 0")
+        for count in 0..<whole.utf8.count {
+            let part = ParsedResponse(String(String.UnicodeScalarView(whole.unicodeScalars.prefix(count))))
+            #expect(part.outcome == .needMore || part.outcome == ParsedResponse(whole).outcome)
+        }
     }
 
     @Test("Every error has a 502 twin for upstreams, and a twin is its own twin", arguments: ProtocolError.allCases)

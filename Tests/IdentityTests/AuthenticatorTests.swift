@@ -8,18 +8,19 @@ import Testing
 
 private let now: Int64 = 1_800_000_000
 
-private func plan(
+private func issuer(
     _ key: SigningKey?,
+    iss: String = "https://i.example",
+    audience: String = "api",
     algorithms: AlgorithmSet = .asymmetric,
-    types: [String] = [],
-    injection: HeaderInjection = HeaderInjection(headers: [], protected: [])
-) throws -> TokenPlan {
-    let issuer = IssuerPlan(
+    types: [String] = []
+) throws -> IssuerPlan {
+    IssuerPlan(
         name: "main",
-        issuer: Array("https://i.example".utf8),
+        issuer: Array(iss.utf8),
         keys: try key.map { try KeySet([$0.publicKey]) },
         algorithms: algorithms,
-        audiences: [Array("api".utf8)],
+        audiences: [Array(audience.utf8)],
         allowsAnyAudience: false,
         types: types.map { Array($0.utf8) },
         leeway: 60,
@@ -28,7 +29,18 @@ private func plan(
         roles: ClaimPath("roles"),
         scope: ClaimPath("scope")
     )
-    return TokenPlan(issuers: [issuer], injection: injection)
+}
+
+private func plan(_ issuers: [IssuerPlan]) -> TokenPlan {
+    TokenPlan(issuers: issuers, injection: HeaderInjection(headers: [], protected: []))
+}
+
+private func plan(
+    _ key: SigningKey?,
+    algorithms: AlgorithmSet = .asymmetric,
+    types: [String] = []
+) throws -> TokenPlan {
+    plan([try issuer(key, algorithms: algorithms, types: types)])
 }
 
 private func outcome(_ authenticator: TokenAuthenticator, _ token: String) -> String {
@@ -73,6 +85,62 @@ struct AuthenticatorTests {
         let authenticator = TokenAuthenticator(plan: try plan(key))
         let token = try #require(Signer(key).sign("{\(payload)}".replacing("GOOD", with: good)))
         #expect(outcome(authenticator, token) == expected)
+    }
+
+    @Test("claims that fail behind a good signature are final, whoever else has the key")
+    func final() throws {
+        let other = try SigningKey.generate(.es256)
+        let token = try #require(Signer(key).sign("{\(good),\"exp\":1800000600}"))
+        let stranger = try #require(Signer(other).sign("{\(good),\"exp\":1800000600}"))
+        // The second set would let it in, but the first has the last word.
+        for second in [key, other] {
+            let both = plan([try issuer(key, audience: "elsewhere"), try issuer(second)])
+            #expect(outcome(TokenAuthenticator(plan: both), token) == "audience_mismatch")
+        }
+        // A signature that is not of the first set's key is looked for in the second.
+        let sets = plan([try issuer(key, audience: "elsewhere"), try issuer(other)])
+        #expect(outcome(TokenAuthenticator(plan: sets), stranger) == "ada")
+        // Nor do keys that are not there yet change a verdict, but they leave a bad signature open.
+        let waiting = plan([try issuer(nil), try issuer(key, audience: "elsewhere")])
+        #expect(outcome(TokenAuthenticator(plan: waiting), token) == "audience_mismatch")
+        #expect(outcome(TokenAuthenticator(plan: waiting), stranger) == "unavailable issuer_keys_missing")
+    }
+
+    @Test("two issuers with one key: each is judged by its own rules")
+    func sharedKey() throws {
+        let both = plan([
+            try issuer(key, iss: "https://a.example", audience: "api-a"),
+            try issuer(key, iss: "https://b.example", audience: "api-b"),
+        ])
+        let authenticator = TokenAuthenticator(plan: both)
+        for (iss, audience, expected) in [
+            ("a", "api-a", "ada"), ("b", "api-b", "ada"), ("a", "api-b", "audience_mismatch"),
+            ("b", "api-a", "audience_mismatch"), ("c", "api-a", "unknown_issuer"),
+        ] {
+            let claims = #"{"iss":"https://\#(iss).example","aud":"\#(audience)","sub":"ada","exp":1800000600}"#
+            let token = try #require(Signer(key).sign(claims))
+            #expect(outcome(authenticator, token) == expected)
+        }
+    }
+
+    @Test("secrets and public keys of one issuer are kept apart")
+    func apart() throws {
+        let secret = try SigningKey(secret: [UInt8](repeating: 7, count: 32), algorithm: .hs256)
+        let sets = [try issuer(key), try issuer(secret, algorithms: AlgorithmSet(.hs256))]
+        let authenticator = TokenAuthenticator(plan: plan(sets))
+        let claims = "{\(good),\"exp\":1800000600}"
+        for signing in [key, secret] {
+            let token = try #require(Signer(signing).sign(claims))
+            #expect(outcome(authenticator, token) == "ada")
+        }
+        let pem = Array(try #require(key.publicKey.pem).utf8)
+        #expect(throws: KeyError.secretIsPEM) { try SigningKey(secret: pem, algorithm: .hs256) }
+        let confused = try SigningKey(secret: Array(pem.dropFirst(5)), algorithm: .hs256)
+        let wrong = try SigningKey(secret: [UInt8](repeating: 7, count: 48), algorithm: .hs384)
+        for (signing, expected) in [(confused, "token_bad_signature"), (wrong, "token_algorithm_not_allowed")] {
+            let token = try #require(Signer(signing).sign(claims))
+            #expect(outcome(authenticator, token) == expected)
+        }
     }
 
     @Test("another key, another algorithm, no keys")
@@ -125,12 +193,34 @@ struct CredentialTests {
             buffer.baseAddress.map { start in
                 switch Credential.find(in: head, start) {
                 case .none: "none"
-                case .bearer(let slice): String(decoding: bytes[slice.start..<slice.end], as: UTF8.self)
+                case .bearer(let slice):
+                    // The caller looks at the bytes of a token that it does not know yet.
+                    Credential.isToken(UnsafeBufferPointer(start: start + slice.start, count: slice.count))
+                        ? String(decoding: bytes[slice.start..<slice.end], as: UTF8.self) : "credential_malformed"
                 case .refused(let reason): "\(reason.code)"
                 }
             }
         }
         #expect(found == expected)
+    }
+}
+
+@Suite("Bytes of a token")
+struct TokenByteTests {
+    @Test("base64url and dots, at every place of tokens of every length up to fifty")
+    func bytes() {
+        func isToken(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBufferPointer { Credential.isToken($0) } }
+        let allowed = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.".utf8)
+        #expect(isToken([]))
+        for length in 1...50 {
+            for place in 0..<length {
+                var text = [UInt8](repeating: 0x61, count: length)
+                for byte in UInt8.min ... .max {
+                    text[place] = byte
+                    if isToken(text) != allowed.contains(byte) { Issue.record("byte \(byte) at \(place) of \(length)") }
+                }
+            }
+        }
     }
 }
 

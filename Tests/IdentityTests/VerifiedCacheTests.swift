@@ -50,6 +50,63 @@ struct VerifiedCacheTests {
         #expect(cache.bytes == 0)
     }
 
+    @Test("the same token again takes its own place, and is no eviction")
+    func again() throws {
+        let cache = VerifiedCache(entries: 8)
+        let (ada, eve) = (try principal(), try principal())
+        for i in 0..<8 { cache.insert("token-\(i)", ada) }
+        for round in 1...5 {
+            cache.insert("token-3", eve, until: Int64(60 * round))
+            #expect(cache.find("token-3", now: Int64(60 * round - 1)) === eve)
+        }
+        #expect(cache.count == 8)
+        #expect(cache.bytes == 8 * 7)
+        #expect(cache.evictions == 0)
+        // Nobody else had to go.
+        for i in 0..<8 where i != 3 { #expect(cache.find("token-\(i)") === ada) }
+        cache.insert("token-8", ada)
+        #expect(cache.evictions == 1)
+        #expect(cache.count == 8)
+    }
+
+    @Test("a free place is taken before another token's")
+    func free() throws {
+        let cache = VerifiedCache(entries: 8)
+        let ada = try principal()
+        for i in 0..<8 { cache.insert("token-\(i)", ada, until: i == 5 ? 10 : 60) }
+        #expect(cache.find("token-5", now: 20) == nil)
+        cache.insert("new", ada)
+        #expect(cache.evictions == 0)
+        #expect(cache.count == 8)
+        for i in 0..<8 where i != 5 { #expect(cache.find("token-\(i)", now: 20) === ada) }
+    }
+
+    @Test("large tokens do not take more memory than there is for all")
+    func memory() throws {
+        func large(_ size: Int) throws -> Principal {
+            let text = #"{"sub":"\#(String(repeating: "a", count: size))"}"#
+            let claims = try Claims(json: Array(text.utf8))
+            return Principal(issuer: 0, claims: claims, expiry: 100, rolesIndex: -1, scopeIndex: -1, headerBlock: [])
+        }
+        let cache = VerifiedCache(entries: 64)
+        let most = 64 * 4096
+        for i in 0..<200 {
+            cache.insert("token-\(i)", try large(12_000))
+            #expect(cache.memory <= most)
+            #expect(cache.find("token-\(i)") != nil)
+        }
+        #expect(cache.count > 15)
+        #expect(cache.count < 22)
+        #expect(cache.evictions == UInt64(200 - cache.count))
+        // One that is too large for all stays out and drives nobody out.
+        let before = cache.count
+        cache.insert("huge", try large(most / 4))
+        #expect(cache.find("huge") == nil)
+        #expect(cache.count == before)
+        cache.removeAll()
+        #expect(cache.memory == 0)
+    }
+
     @Test("what is used stays, what is not goes")
     func recency() throws {
         let cache = VerifiedCache(entries: 8)

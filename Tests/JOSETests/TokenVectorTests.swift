@@ -61,17 +61,19 @@ struct TokenVectorTests {
         ]
     ]
 
-    @Test(
-        "tokens are accepted exactly if their vectors are valid",
-        arguments: [
-            "wycheproof/json_web_signature_test.json", "wycheproof/json_web_key_test.json",
-            "wycheproof/json_web_crypto_test.json", "wycheproof/json_web_encryption_test.json",
-            "rfc7515-appendix-a/rfc7515_appendix_a.json", "rfc8037/rfc8037_eddsa.json",
-        ]
-    )
+    static let files = [
+        "wycheproof/json_web_signature_test.json", "wycheproof/json_web_key_test.json",
+        "wycheproof/json_web_crypto_test.json", "wycheproof/json_web_encryption_test.json",
+        "rfc7515-appendix-a/rfc7515_appendix_a.json", "rfc8037/rfc8037_eddsa.json",
+    ]
+
+    @Test("tokens are accepted exactly if their vectors are valid", arguments: files)
     func tokens(file: String) throws {
         let cases = try TokenCase.all(file)
-        #expect(cases.count >= 7)
+        let sizes = [
+            "signature_test": 401, "key_test": 26, "web_crypto": 83, "encryption": 139, "rfc7515": 12, "rfc8037": 7,
+        ]
+        #expect(cases.count == sizes.first { file.contains($0.key) }?.value)
         var accepted = 0
         for test in cases {
             let isJWE = file.contains("encryption") || (file.contains("crypto") && test.id >= 50)
@@ -86,31 +88,6 @@ struct TokenVectorTests {
         ]
         let count = try #require(counts.first { file.contains($0.key) }?.value)
         #expect(accepted == count)
-    }
-
-    @Test("RFC 7520 examples: compact tokens are accepted, other forms have none")
-    func cookbook() throws {
-        let names = [
-            "4_1.rsa_v15_signature", "4_2.rsa-pss_signature", "4_3.ecdsa_signature",
-            "4_4.hmac-sha2_integrity_protection",
-        ]
-        for name in names {
-            let vector = try VectorFile.read("ietf-jose-cookbook/jws/\(name).json")
-            let token = try #require(vector["output"]["compact"].text)
-            #expect(accepts(vector["input"]["key"].json, token), "\(name)")
-        }
-        let curve = try VectorFile.read("ietf-jose-cookbook/curve25519/jws.json")
-        let token = try #require(curve["output"]["compact"].text)
-        #expect(accepts(curve["input"]["key"].json, token))
-    }
-
-    @Test("RFC 7797 examples: b64 in the header is refused")
-    func unencodedPayload() throws {
-        for name in ["4.2.hmac-sha2_b64_false", "hmac-sha2_b64_false"] {
-            let vector = try VectorFile.read("ietf-jose-cookbook/rfc7797/\(name).json")
-            guard let token = vector["output"]["compact"].text else { continue }
-            #expect(!accepts(vector["input"]["key"].json, token), "\(name)")
-        }
     }
 
     @Test("RFC 7638 and RFC 8037 thumbprints")

@@ -92,6 +92,54 @@ struct RouteTableTests {
         #expect(fine.conflicts.isEmpty)
     }
 
+    private func condition(_ name: HeaderName, _ value: String?, present: Bool = true) -> HeaderMatch {
+        var match = HeaderMatch()
+        match.name = name
+        match.value = value
+        match.present = present
+        return match
+    }
+
+    @Test("conditions on headers: the narrower first, whatever the order in the file; what overlaps is told")
+    func overlappingHeaders() throws {
+        let all = [
+            route("any", .prefix("/")), route("present", .prefix("/"), headers: [condition("A", nil)]),
+            route("value", .prefix("/"), headers: [condition("A", "1")]),
+            route("other", .prefix("/"), headers: [condition("B", "1")]),
+            route("both", .prefix("/"), headers: [condition("A", "1"), condition("B", "2")]),
+        ]
+        for routes in [all, all.reversed()] {
+            let (table, conflicts) = RouteTable.build(routes)
+            for (fields, name) in [
+                ([], "any"), (["A: 2"], "present"), (["A: 1"], "value"), (["A: 1", "A: 2"], "present"),
+                (["B: 1"], "other"),
+                (["A: 1", "B: 1"], "value"), (["A: 1", "B: 2"], "both"),
+            ] {
+                #expect(routes[try table.find("/x", fields: fields)].name == name, "\(fields)")
+            }
+            #expect(conflicts.count == 1)
+            #expect(conflicts.first?.isCertain == false)
+            #expect(conflicts.first?.message.contains("\"value\" is taken") == true)
+        }
+        let exclusive = RouteTable.build([
+            route("a", .prefix("/"), headers: [condition("A", "1")]),
+            route("b", .prefix("/"), headers: [condition("A", "2")]),
+            route("c", .prefix("/"), headers: [condition("A", nil, present: false)]),
+        ])
+        #expect(exclusive.conflicts.isEmpty)
+    }
+
+    @Test("a field that does not go on is not there")
+    func hiddenFields() throws {
+        let table = RouteTable.build([
+            route("with", .prefix("/"), headers: [condition("X-Tenant", "a")]), route("without", .prefix("/")),
+            route("upgrade", .prefix("/"), headers: [condition("Upgrade", "websocket"), condition("B", nil)]),
+        ]).table
+        #expect(try table.find("/", fields: ["X-Tenant: a"]) == 0)
+        #expect(try table.find("/", fields: ["X-Tenant: a", "Connection: x-tenant"]) == 1)
+        #expect(try table.find("/", fields: ["B: 1", "Connection: upgrade", "Upgrade: websocket"]) == 2)
+    }
+
     @Test("ten thousand routes give the answers that ten give")
     func many() throws {
         let few = (0..<10).map { route("r\($0)", .prefix(RoutePath(stringLiteral: "/s\($0)/api"))) }

@@ -44,6 +44,8 @@ struct RuleTests {
         (ClaimCondition(claim: "c", test: .contains(.string("b"))), #"{"c":["a","b"]}"#, true),
         (ClaimCondition(claim: "c", test: .contains(.integer(2))), #"{"c":[1,2]}"#, true),
         (ClaimCondition(claim: "c", test: .contains(.string("b"))), #"{"c":"ab"}"#, false),
+        (ClaimCondition(claim: "c", test: .contains(.string("b"))), #"{"c":"a b"}"#, true),
+        (ClaimCondition(claim: "c", test: .contains(.string("b"))), #"{"c":["a b"]}"#, false),
         (ClaimCondition(claim: "c", test: .present(true)), #"{"c":false}"#, true),
         (ClaimCondition(claim: "c", test: .present(true)), #"{"c":null}"#, false),
         (ClaimCondition(claim: "c", test: .present(false)), #"{"d":1}"#, true),
@@ -129,6 +131,13 @@ struct RuleTests {
         #expect(word(trial.evaluate(try principal("{}"))) == "reported role_missing")
         #expect(word(trial.evaluate(try principal(#"{"roles":["admin"]}"#))) == "admit")
         #expect(word(trial.evaluate(nil)) == "challenge no_credential")
+        let open = rule(
+            .optional,
+            {
+                $0.roles.any = ["admin"]; $0.reportOnly = true
+            }
+        )
+        #expect(word(open.evaluate(nil)) == "reported no_credential")
         let mixed = rule(
             .required,
             {

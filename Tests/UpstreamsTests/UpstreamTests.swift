@@ -90,10 +90,11 @@ struct UpstreamTests {
         let (upstream, _) = make([1, 1], .roundRobin)
         let kept = upstream.backends[1]
         let gone = upstream.replace(with: [
-            Backend(address: kept.address, weight: 1, healthIndex: 1, maximumIdle: 1),
-            Backend(address: SocketAddress(path: "/new"), weight: 1, healthIndex: 0, maximumIdle: 1),
+            Backend(address: kept.address, weight: 1, healthIndex: 0, maximumIdle: 1),
+            Backend(address: SocketAddress(path: "/new"), weight: 1, healthIndex: 1, maximumIdle: 1),
         ])
         #expect(upstream.backends[0] === kept)
+        #expect(kept.healthIndex == 0)
         let paths = gone.map { $0.address.path }
         #expect(paths == ["/b0"])
         #expect(gone[0].isRetired)
@@ -114,6 +115,26 @@ struct UpstreamTests {
         changed = machine.record(success: true)
         #expect(changed)
         #expect(machine.isUp)
+    }
+
+    @Test("a backend that was out needs good results to come back in")
+    func healthBegunDown() {
+        var machine = HealthMachine(healthy: 2, unhealthy: 3, isUp: false)
+        var changed = machine.record(success: true)
+        #expect(!changed)
+        changed = machine.record(success: true)
+        #expect(changed)
+        #expect(machine.isUp)
+    }
+
+    @Test("a name that is not known for a while keeps its addresses")
+    func names() {
+        let answers = Locked<[[SocketAddress]]>([[SocketAddress(path: "/a")], [], [SocketAddress(path: "/b")], []])
+        let book = NameBook { name, _ in name == "n" ? answers.withLock { $0.removeFirst() } : [] }
+        #expect(book.addresses(of: "other", port: 1) == [])
+        for path in ["/a", "/a", "/b", "/b"] {
+            #expect(book.addresses(of: "n", port: 1) == [SocketAddress(path: path)])
+        }
     }
 
     @Test(

@@ -44,6 +44,8 @@ final class DownstreamConnection {
     var canWrite = true
     /// The client sent its end, or the kernel says it will.
     var hangup = false
+    /// The limit of its listener that it counts for.
+    var load: ListenerLoad?
     /// A read returned the end.
     var sawEnd = false
     private var scanned = 0
@@ -175,7 +177,8 @@ final class DownstreamConnection {
             let count = fill(atLeast: 4096)
             if count <= 0 {
                 if count == IO.wouldBlock { return false }
-                ended(count)
+                // A head cut short: there is nothing to answer (RFC 9112 §8).
+                close()
                 return false
             }
         }
@@ -198,7 +201,9 @@ final class DownstreamConnection {
             phase = .exchanging
             let exchange = worker.takeExchange()
             self.exchange = exchange
-            exchange.begin(self, isLast: requests >= worker.plan.maximumRequests || worker.isDraining)
+            let isFull = requests >= worker.plan.maximumRequests
+            if isFull { worker.metrics.hit(.requestsPerConnection) }
+            exchange.begin(self, isLast: isFull || worker.isDraining)
             return true
         case .needMore:
             scanned = buffer.count
@@ -206,26 +211,20 @@ final class DownstreamConnection {
             return true
         case .refuse(let error):
             worker.refused(error)
-            refuse(Problem(error))
+            refuse(Problem(error), to: worker.requestHead.method)
             return true
         }
     }
 
     private var headNeedsMore = false
 
-    private func ended(_ count: Int) {
-        if headNeedsMore, count == 0 {
-            // A head cut short: nothing to answer (RFC 9112 §8).
-        }
-        close()
-    }
-
-    private func refuse(_ problem: Problem) {
+    /// Answers a head that is no request; as far as it was read, it was one of `method`.
+    private func refuse(_ problem: Problem, to method: Method = .other) {
         headNeedsMore = false
         phase = .exchanging
         let exchange = worker.takeExchange()
         self.exchange = exchange
-        exchange.refuse(self, problem)
+        exchange.refuse(self, problem, to: method)
     }
 
     // MARK: Writing

@@ -87,6 +87,8 @@ final class UpstreamConnection {
     func release() {
         exchange = nil
         giveInput()
+        // The last read filled its room: what may lie behind the answer is nobody's.
+        if canRead, !hangup, !Socket.isQuiet(descriptor) { hangup = true }
         if hangup || isClosed || !upstream.release(key, of: backend) {
             if hangup, !isClosed { upstream.forget(backend) }
             closeIdle()

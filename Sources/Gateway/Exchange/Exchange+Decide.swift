@@ -17,7 +17,10 @@ extension Exchange {
         takeRequestID(head, bytes, trusted: connection.isTrusted)
         note.acceptsHTML = acceptsHTML(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
-        if head.form == .asterisk { return answerAsterisk(head, bytes, connection) }
+        // An absolute target without path and query means the same (RFC 9112 §3.2.4).
+        if head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty {
+            return answerAsterisk(head, bytes, connection)
+        }
         let span = Span(_unsafeElements: UnsafeBufferPointer(start: bytes, count: head.length))
         let error = worker.target.canonicalize(span, target: head.pathAndQuery, options: plan.pathOptions)
         guard error == nil else {
@@ -75,10 +78,22 @@ extension Exchange {
     // MARK: Before the gate
 
     private func takeRequestID(_ head: RequestHead, _ input: UnsafePointer<UInt8>, trusted: Bool) {
-        let index = trusted ? head.first(.xRequestID) : -1
+        let name = plan.snapshot.fields.requestIDName
+        let index = !trusted ? -1 : name.isEmpty ? head.first(.xRequestID) : self.index(of: name, head, input)
         guard index >= 0 else { return makeRequestID(nil) }
         let value = head[index].value
         makeRequestID(UnsafeBufferPointer(start: input + value.start, count: value.count))
+    }
+
+    /// Index of the first field with a name that the parser does not know, or -1.
+    private func index(of name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Int {
+        for i in 0..<head.fieldCount {
+            let field = head[i].name
+            if Self.equalIgnoringCase(UnsafeBufferPointer(start: input + field.start, count: field.count), name) {
+                return i
+            }
+        }
+        return -1
     }
 
     private func acceptsHTML(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
@@ -89,32 +104,13 @@ extension Exchange {
         return memmem(input + value.start, value.count, needle.utf8Start, needle.utf8CodeUnitCount) != nil
     }
 
-    /// The client as trusted proxies tell it: the last address that is not one of theirs.
-    private func forwardedClient(
-        _ head: RequestHead,
-        _ input: UnsafePointer<UInt8>,
-        _ connection: DownstreamConnection
-    ) -> IPAddress {
-        var client = connection.peer
-        for i in stride(from: head.fieldCount - 1, through: 0, by: -1) where head[i].id == .xForwardedFor {
-            let value = head[i].value
-            let text = String(
-                decoding: UnsafeBufferPointer(start: input + value.start, count: value.count),
-                as: UTF8.self
-            )
-            for part in text.split(separator: ",").reversed() {
-                let trimmed = part.filter { $0 != " " && $0 != "\t" }
-                guard let address = IPAddress(text: trimmed) else { return client }
-                client = address
-                if !plan.snapshot.isTrusted(address) { return client }
-            }
-        }
-        return client
-    }
-
     private func refusalBeforeRouting(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {
         // TRACE would show the client the identity that was injected (RFC 9110 §9.3.8).
         if head.method == .trace { return Problem(GatewayError.methodRefused) }
+        // What is asked of https must have come over it (RFC 9110 §7.4); who ended it for us may say so.
+        if head.isHTTPS, connection?.isTrusted != true {
+            return Problem(status: 421, code: "not_over_tls", detail: "An https address was asked for without TLS.")
+        }
         if head.hasUnusualNames, plan.snapshot.fields.unusualNames == .reject {
             return Problem(
                 status: 400,
@@ -128,7 +124,8 @@ extension Exchange {
     /// `OPTIONS *` is about this server, not about a resource behind it.
     private func answerAsterisk(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ connection: DownstreamConnection)
     {
-        noteRequest(head, input, path: UnsafeBufferPointer(start: input + head.target.start, count: head.target.count))
+        let asterisk: StaticString = "*"
+        noteRequest(head, input, path: UnsafeBufferPointer(start: asterisk.utf8Start, count: 1))
         consumeHead(head, connection)
         status = 204
         let out = worker.compose

@@ -21,6 +21,8 @@ extension Exchange {
             isLast = true
             return refuseAfterHead(Problem(protection.reason, status: 400), head, connection)
         }
+        if head.hasUnusualNames, snapshot.fields.unusualNames == .allow { dropAliases(head, bytes) }
+        if snapshot.table.looksAtFields, !connection.isTrusted { dropForwarding(head) }
         let host = UnsafeBufferPointer(start: bytes + head.host.start, count: head.host.count)
         let index = snapshot.table.resolve(host: host, path: worker.target.path, head: head, bytes)
         guard index >= 0 else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
@@ -44,11 +46,25 @@ extension Exchange {
         }
     }
 
+    /// Drops fields whose unusual names a service may fold to a name that means something here (`X_Forwarded_For`).
+    private func dropAliases(_ head: RequestHead, _ input: UnsafePointer<UInt8>) {
+        for i in 0..<head.fieldCount where head[i].hasUnusualName && head.fields.foldedID(i, from: input) != .other {
+            head.fields.drop(i)
+            worker.metrics.add(.fieldsDropped, 1)
+        }
+    }
+
+    /// Drops what strangers say about where a request came from, before routes with conditions on fields see it.
+    private func dropForwarding(_ head: RequestHead) {
+        for i in 0..<head.fieldCount where head[i].id.isForwarding { head.fields.drop(i) }
+    }
+
     /// Who the token speaks for: out of the worker's cache, or verified now.
     @inline(__always)
     private func authenticate(_ token: UnsafeBufferPointer<UInt8>) -> AuthenticationOutcome {
         let identity = plan.snapshot.identity
         guard identity.cacheEntries > 0 else {
+            guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
             return plan.authenticator.authenticate(token, now: worker.unixSeconds)
         }
         let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
@@ -56,13 +72,16 @@ extension Exchange {
             worker.metrics.add(.tokenCacheHits, 1)
             return .verified(principal)
         }
+        guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
         worker.metrics.add(.tokenCacheMisses, 1)
         let outcome = plan.authenticator.authenticate(token, now: worker.unixSeconds)
         if case .verified(let principal) = outcome {
             let until = min(principal.expiry, worker.unixSeconds &+ identity.cacheSeconds)
             let evicted = worker.cache.evictions
             worker.cache.insert(token, principal, generation: generation, until: until)
-            if worker.cache.evictions != evicted { worker.metrics.add(.tokenCacheEvictions, 1) }
+            if worker.cache.evictions != evicted {
+                worker.metrics.add(.tokenCacheEvictions, worker.cache.evictions &- evicted)
+            }
         }
         return outcome
     }
@@ -110,6 +129,7 @@ extension Exchange {
     }
 
     private func challenge(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+        if reason == .tokenTooLarge { worker.metrics.hit(.token) }
         note.auth = .rejected
         note.reason = reason.code
         note.reasonIndex = Int(reason.rawValue)
@@ -157,10 +177,9 @@ extension Exchange {
             worker.metrics.hit(.body)
             return refuseAfterHead(Problem(GatewayError.bodyTooLarge), head, connection)
         }
-        let matched = route.stripPrefix.count
-        if matched > 0 {
+        if route.strippedSegments >= 0 {
             let error = route.replacement.withUnsafeBufferPointer {
-                worker.target.replacePrefix(length: matched, with: $0)
+                worker.target.replacePrefix(segments: route.strippedSegments, with: $0)
             }
             if let error {
                 worker.refused(error)

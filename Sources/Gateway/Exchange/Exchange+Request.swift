@@ -333,7 +333,7 @@ extension Exchange {
         case .complete:
             plan.snapshot.identity.injection.dropProtected(inTrailers: fields, UnsafePointer(input.readable))
             out.append("0\r\n")
-            fields.writeKept(from: input.readable, to: out)
+            if keepsTrailers { fields.writeKept(from: input.readable, to: out) }
             out.append("\r\n")
             offset = end
             requestComplete = true

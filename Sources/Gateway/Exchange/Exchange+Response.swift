@@ -51,6 +51,7 @@ extension Exchange {
                 backend.input = partial
             }
             if client.broken { return }
+            if phase == .tunnelling { return pumpTunnelFromUpstream() }
         }
     }
 
@@ -157,6 +158,7 @@ extension Exchange {
         status = head.status
         responseFraming = head.framing
         upstreamKeepAlive = head.keepAlive
+        keepsAnswerTrailers = !head.connectionNamesFields
         // The request's bytes are not needed for another attempt any more.
         if isReplayable {
             isReplayable = false
@@ -255,7 +257,7 @@ extension Exchange {
                 case .complete:
                     if clientFraming == .chunked {
                         worker.compose.append("0\r\n")
-                        fields.writeKept(from: bytes, to: worker.compose)
+                        if keepsAnswerTrailers { fields.writeKept(from: bytes, to: worker.compose) }
                         worker.compose.append("\r\n")
                     }
                     finishAnswer(reusable: end == count)

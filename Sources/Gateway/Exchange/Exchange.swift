@@ -59,6 +59,8 @@ final class Exchange {
     var requestRemaining: UInt64 = 0
     var requestDecoder = ChunkedDecoder()
     var requestComplete = true
+    /// Whether the request's trailers go on: those that its `Connection` names must not, and so none does.
+    var keepsTrailers = true
     var requestBytes: UInt64 = 0
     var bodyLimit = UInt64.max
     /// The request as the backend gets it: unsent bytes begin at `sent`.
@@ -83,6 +85,8 @@ final class Exchange {
     var responseRemaining: UInt64 = 0
     var responseDecoder = ChunkedDecoder()
     var clientFraming = BodyFraming.none
+    /// The same as `keepsTrailers` for the answer's.
+    var keepsAnswerTrailers = true
     var upstreamKeepAlive = false
     var closesAfter = false
     var responseBytes: UInt64 = 0
@@ -131,6 +135,7 @@ final class Exchange {
         method = head.method
         isHTTP10 = head.version == .http10
         keepAlive = head.keepAlive
+        keepsTrailers = !head.connectionNamesFields
         requestFraming = head.framing
         switch head.framing {
         case .none, .untilClose: requestComplete = true
@@ -146,8 +151,11 @@ final class Exchange {
     }
 
     /// Answers a head that could not be parsed, or did not come, and closes.
-    func refuse(_ connection: DownstreamConnection, _ problem: Problem) {
+    ///
+    /// The method counts as far as it was read: an answer to HEAD has no content, whatever it says.
+    func refuse(_ connection: DownstreamConnection, _ problem: Problem, to method: Method) {
         reset(connection)
+        self.method = method
         requestComplete = false
         isLast = true
         makeRequestID(nil)
@@ -320,7 +328,7 @@ final class Exchange {
             worker.metrics.timedOut(.upstreamFirstByte)
             fail(.upstreamTimeout)
         case .stream, .tunnel:
-            worker.metrics.timedOut(.streamIdle)
+            worker.metrics.timedOut(wait == .stream ? .upstreamIdle : .streamIdle)
             phase == .sending ? fail(.upstreamTimeout) : abort()
         }
     }
@@ -338,6 +346,7 @@ final class Exchange {
     func fail(_ error: GatewayError) {
         guard phase != .answering, phase != .tunnelling else { return abort() }
         closeUpstream()
+        if let event = error.event { countUpstream(event) }
         note.reason = error.code
         respond(Problem(error))
     }

@@ -1,4 +1,5 @@
 // HOT. What can go wrong between the gate and a backend: whose fault, which status.
+import Telemetry
 
 /// A failure of the gateway's own making or of a backend's.
 enum GatewayError: UInt8, Error, CaseIterable {
@@ -43,6 +44,16 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .noBackend, .upstreamBusy: 503
         case .upstreamCut, .upstreamMalformed, .upstreamRefused: 502
         case .requestDeadline, .upstreamTimeout: 504
+        }
+    }
+
+    /// How it counts for the upstream, if it was one's.
+    var event: UpstreamEvent? {
+        switch self {
+        case .noBackend, .upstreamBusy: .unavailable
+        case .upstreamMalformed: .badResponse
+        case .upstreamTimeout: .timeout
+        default: nil
         }
     }
 

@@ -43,13 +43,19 @@ enum HeadWriter {
             }
         case .untilClose: break
         }
-        if head.first(.date) < 0 {
+        let date = head.first(.date)
+        if date < 0 || head[date].isDropped {
             out.append("Date: ")
             worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
             out.append("\r\n")
         }
         out.append(head.version == .http10 ? plan.via10 : plan.via11)
-        if exchange.closesAfter {
+        if head.status == 426, !head.upgrade.isEmpty, !exchange.isHTTP10 {
+            // A 426 without it says nothing (RFC 9110 §15.5.22).
+            out.append("Upgrade: ")
+            out.append(bytes, head.upgrade)
+            out.append(exchange.closesAfter ? "\r\nConnection: upgrade, close\r\n" : "\r\nConnection: upgrade\r\n")
+        } else if exchange.closesAfter {
             out.append("Connection: close\r\n")
         } else if exchange.isHTTP10 {
             out.append("Connection: keep-alive\r\n")

@@ -77,10 +77,10 @@ extension Exchange {
                     i = head.fields.next(.xForwardedFor, after: i)
                 }
             }
-            connection.peer.write(to: out)
+            writePeer(connection.peer, to: out)
             out.append("\r\n")
             if !connection.isTrusted || head.first(.xForwardedProto) < 0 { out.append("X-Forwarded-Proto: http\r\n") }
-            if !connection.isTrusted || head.first(.xForwardedHost) < 0 {
+            if !head.authority.isEmpty, !connection.isTrusted || head.first(.xForwardedHost) < 0 {
                 out.append("X-Forwarded-Host: ")
                 out.append(input, head.authority)
                 out.append("\r\n")
@@ -90,12 +90,21 @@ extension Exchange {
             out.append("Forwarded: for=")
             let quoted = !connection.peer.isUnix && !connection.peer.isIPv4
             if quoted { out.append("\"[") }
-            connection.peer.write(to: out)
+            writePeer(connection.peer, to: out)
             if quoted { out.append("]\"") }
-            out.append(";host=\"")
-            out.append(input, head.authority)
-            out.append("\";proto=http\r\n")
+            if !head.authority.isEmpty {
+                out.append(";host=\"")
+                out.append(input, head.authority)
+                out.append("\"")
+            }
+            out.append(";proto=http\r\n")
         }
+    }
+
+    /// The peer's address, `unknown` (RFC 7239 §6.2) for the peer of a unix socket.
+    @inline(__always)
+    private func writePeer(_ peer: IPAddress, to out: OutputBuffer) {
+        if peer.isUnix { out.append("unknown") } else { peer.write(to: out) }
     }
 
     /// Begins a trace (W3C Trace Context): a new trace id, not sampled.
@@ -131,9 +140,11 @@ extension Exchange {
             case .xForwardedFor:
                 // Written anew; with several it is one line of ours that continues them.
                 if !trusted || fields.sendsXForwarded { head.fields.drop(i) }
-            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xRealIP,
-                .xOriginalURL:
+            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xForwarded,
+                .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
                 if !trusted { head.fields.drop(i) }
+            case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
+                if !fields.passesMethodOverride { head.fields.drop(i) }
             case .xRequestID:
                 head.fields.drop(i)
             case .authorization:

@@ -26,10 +26,17 @@ struct HealthTarget: Sendable {
     var plan: HealthPlan
 }
 
+/// A backend that is probed, as the checks have it.
+struct BackendState: Sendable {
+    var upstream: String
+    var address: SocketAddress
+    var isUp: Bool
+}
+
 /// Probes backends and writes the health board.
 final class HealthChecker {
     private final class Probe {
-        let target: HealthTarget
+        var target: HealthTarget
         var machine: HealthMachine
         var descriptor: Int32 = -1
         var due: Int64
@@ -37,10 +44,10 @@ final class HealthChecker {
         var isSent = false
         let input = OutputBuffer(capacity: 4096)
 
-        init(_ target: HealthTarget, due: Int64) {
+        init(_ target: HealthTarget, due: Int64, isUp: Bool) {
             self.target = target
             self.due = due
-            machine = HealthMachine(healthy: target.plan.healthy, unhealthy: target.plan.unhealthy)
+            machine = HealthMachine(healthy: target.plan.healthy, unhealthy: target.plan.unhealthy, isUp: isUp)
         }
     }
 
@@ -49,12 +56,42 @@ final class HealthChecker {
     private var probes: [Probe] = []
     private let head = ResponseHead()
 
+    /// Probes `targets`, which are in or out as the board says.
     init(control: Control, board: HealthBoard, targets: [HealthTarget], now: Int64) {
         self.control = control
         self.board = board
         // Spread over the first interval, so that a restart does not hit all backends at once.
         probes = targets.enumerated().map { index, target in
-            Probe(target, due: now + (target.plan.interval * Int64(index) / Int64(max(1, targets.count))) / 4)
+            Probe(
+                target,
+                due: now + (target.plan.interval * Int64(index) / Int64(max(1, targets.count))) / 4,
+                isUp: board.isUp(target.boardIndex)
+            )
+        }
+    }
+
+    /// What is probed, and whether it is in.
+    var states: [BackendState] {
+        probes.map { BackendState(upstream: $0.target.upstream, address: $0.target.address, isUp: $0.machine.isUp) }
+    }
+
+    /// Probes these targets of an upstream instead of its former ones; an address that stays keeps its state.
+    func retarget(_ upstream: String, _ targets: [HealthTarget], now: Int64) {
+        let former = probes.filter { $0.target.upstream == upstream }
+        probes.removeAll { $0.target.upstream == upstream }
+        for target in targets {
+            let probe: Probe
+            if let kept = former.first(where: { $0.target.address == target.address }) {
+                kept.target = target
+                probe = kept
+            } else {
+                probe = Probe(target, due: now, isUp: true)
+            }
+            board.set(target.boardIndex, up: probe.machine.isUp)
+            probes.append(probe)
+        }
+        for probe in former where probe.descriptor >= 0 && !probes.contains(where: { $0 === probe }) {
+            control.close(probe.descriptor)
         }
     }
 

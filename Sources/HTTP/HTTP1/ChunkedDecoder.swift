@@ -26,12 +26,14 @@ public struct ChunkedDecoder: Sendable {
         /// Behind a `;`, before the extension's name.
         case extensionStart
         case extensionName
+        /// After white space behind a name, where `=` or another extension comes.
+        case extensionNameEnd
         /// Behind `=`.
         case extensionValue
         case extensionToken
         case extensionQuoted
         case extensionEscape
-        /// Behind an extension's value or white space, where `;`, `=` (after a name only) or CR comes.
+        /// Behind a quoted value, where white space, `;` or CR comes.
         case extensionEnd
         case sizeLineFeed
         case data
@@ -137,7 +139,7 @@ public struct ChunkedDecoder: Sendable {
         return nil
     }
 
-    /// One byte of `*( BWS ";" BWS name [ BWS "=" BWS value ] )`.
+    /// One byte of `*( BWS ";" BWS name [ BWS "=" BWS value ] )` (RFC 9112 §7.1.1).
     private mutating func inExtension(_ byte: UInt8) -> ProtocolError? {
         extensions &+= 1
         if extensions > extensionLimit { return .chunkExtensionTooLong }
@@ -159,17 +161,21 @@ public struct ChunkedDecoder: Sendable {
             return byte == 0x22 || ByteScan.isToken(byte) ? nil : broken(byte)
         case .extensionName, .extensionToken:
             if ByteScan.isToken(byte) { return nil }
-            if byte == 0x3d, state == .extensionName {
-                state = .extensionValue
-                return nil
-            }
+            if state == .extensionToken { break }
+            if byte == 0x3d { state = .extensionValue } else if isBlank { state = .extensionNameEnd } else { break }
+            return nil
+        case .extensionNameEnd:
+            if isBlank { return nil }
+            guard byte == 0x3d else { break }
+            state = .extensionValue
+            return nil
         default:
             break
         }
         switch byte {
         case 0x3b: state = .extensionStart
         case 0x20, 0x09: state = .beforeExtension
-        case 0x0d where state != .beforeExtension: state = .sizeLineFeed
+        case 0x0d where state != .beforeExtension && state != .extensionNameEnd: state = .sizeLineFeed
         default: return broken(byte)
         }
         return nil

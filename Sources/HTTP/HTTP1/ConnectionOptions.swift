@@ -6,9 +6,19 @@ struct ConnectionOptions {
     var close = false
     var keepAlive = false
     var upgrade = false
+    /// Whether they name a field that would go on otherwise, in the head or in the trailers.
+    var namesFields = false
 
     /// Reads all `Connection` fields and marks the fields they name.
-    mutating func read(_ input: Span<UInt8>, _ fields: FieldTable, limits: HeadLimits) -> ProtocolError? {
+    ///
+    /// In a request a name that is essential refuses the message: what it asks for would change what the request means.
+    /// In a response of a backend it takes away the field like every other (RFC 9110 §7.6.1).
+    mutating func read(
+        _ input: Span<UInt8>,
+        _ fields: FieldTable,
+        isRequest: Bool,
+        limits: HeadLimits
+    ) -> ProtocolError? {
         var index = fields.first(.connection)
         if fields.count(.connection) == 1, isUsual(input, fields[index].value) { return nil }
         var left = limits.connectionOptions
@@ -26,7 +36,7 @@ struct ConnectionOptions {
                 while i < value.end, isBlank(input[i]) { i &+= 1 }
                 guard end > start, i == value.end || input[i] == 0x2c, left > 0 else { return .connectionMalformed }
                 left &-= 1
-                if let error = option(input, start, end, fields) { return error }
+                if let error = option(input, start, end, fields, isRequest) { return error }
             }
             index = fields.next(.connection, after: index)
         }
@@ -59,7 +69,8 @@ struct ConnectionOptions {
         _ input: Span<UInt8>,
         _ start: Int,
         _ end: Int,
-        _ fields: FieldTable
+        _ fields: FieldTable,
+        _ isRequest: Bool
     ) -> ProtocolError? {
         switch end &- start {
         case 5 where ByteScan.equalFolded(input, start, end, "close"):
@@ -75,14 +86,20 @@ struct ConnectionOptions {
         default:
             break
         }
-        return mark(input, start, end, fields)
+        return mark(input, start, end, fields, isRequest)
     }
 
     /// Marks every field that has this name as belonging to the connection.
-    private func mark(_ input: Span<UInt8>, _ start: Int, _ end: Int, _ fields: FieldTable) -> ProtocolError? {
-        if ByteScan.endOfUsualName(input, start) >= end, HopByHop.isEssential(fields.names.id(input, start, end)) {
-            return .connectionNamesEssential
-        }
+    private mutating func mark(
+        _ input: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        _ fields: FieldTable,
+        _ isRequest: Bool
+    ) -> ProtocolError? {
+        let id = ByteScan.endOfUsualName(input, start) >= end ? fields.names.id(input, start, end) : .other
+        if isRequest, HopByHop.isEssential(id) { return .connectionNamesEssential }
+        if !HopByHop.drops(id) { namesFields = true }
         for i in 0..<fields.count {
             let field = fields[i]
             guard field.name.count == end &- start,

@@ -4,6 +4,9 @@ import Bytes
 /// Parses field lines (RFC 9112 §5) in one pass, strictly: CRLF only, no folding, no space before the colon.
 enum FieldSection {
     /// Parses from `start`; `headStart` is where the limit for the whole begins to count, `most` that limit.
+    ///
+    /// `trimsNames` is for heads of responses, whose white space before the colon is removed (RFC 9112 §5.1), but for
+    /// fields that say where the message ends.
     @inline(__always)
     static func parse(
         _ input: Span<UInt8>,
@@ -11,7 +14,8 @@ enum FieldSection {
         headStart: Int,
         most: Int,
         into fields: FieldTable,
-        limits: HeadLimits
+        limits: HeadLimits,
+        trimsNames: Bool = false
     ) -> SectionOutcome {
         let count = input.count
         let names = fields.names
@@ -33,19 +37,24 @@ enum FieldSection {
 
             let nameStart = i
             i = ByteScan.endOfUsualName(input, i)
+            var nameEnd = i
             var unusual = false
             if i < count, input[i] != 0x3a {
                 i = ByteScan.endOfToken(input, i)
-                unusual = true
+                unusual = i > nameEnd
+                nameEnd = i
+                if trimsNames, i > nameStart { i = endOfBlanks(input, i) }
+                guard i < count else { return bounds.more(count, line: nameStart) }
+                guard input[i] == 0x3a, i == nameEnd || !isFraming(input, nameStart, nameEnd) else {
+                    return bounds.refuse(badName(input[nameEnd]), at: nameEnd, line: nameStart)
+                }
             }
             guard i < count else { return bounds.more(count, line: nameStart) }
-            guard input[i] == 0x3a else { return bounds.refuse(badName(input[i]), at: i, line: nameStart) }
-            guard i > nameStart else { return bounds.refuse(.fieldNameEmpty, at: i, line: nameStart) }
-            let nameEnd = i
+            guard nameEnd > nameStart else { return bounds.refuse(.fieldNameEmpty, at: i, line: nameStart) }
             let id = unusual ? .other : names.id(input, nameStart, nameEnd)
 
             i &+= 1
-            while i < count, input[i] == 0x20 || input[i] == 0x09 { i &+= 1 }
+            i = endOfBlanks(input, i)
             let valueStart = i
             i = ByteScan.endOfValue(input, i)
             guard i &+ 1 < count, input[i] == 0x0d, input[i &+ 1] == 0x0a else {
@@ -72,6 +81,19 @@ enum FieldSection {
             _ = fields.append(field)
             i &+= 2
         }
+    }
+
+    /// Whether a name says where the message ends.
+    private static func isFraming(_ input: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        ByteScan.equalFolded(input, start, end, "content-length")
+            || ByteScan.equalFolded(input, start, end, "transfer-encoding")
+    }
+
+    @inline(__always)
+    private static func endOfBlanks(_ input: Span<UInt8>, _ start: Int) -> Int {
+        var i = start
+        while i < input.count, input[i] == 0x20 || input[i] == 0x09 { i &+= 1 }
+        return i
     }
 
     /// The answer when the line's value is not followed by CRLF: its end is not here yet, or a byte is wrong.

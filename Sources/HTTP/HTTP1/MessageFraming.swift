@@ -43,6 +43,9 @@ enum MessageFraming {
     }
 
     /// Exactly one coding in all fields together, and it is `chunked`.
+    ///
+    /// Without `chunked` at the end nobody knows where the message ends, which is a 400 whatever the codings are
+    /// (RFC 9112 §6.3); with others before it the message is sound, but not understood here.
     private static func transferEncoding(
         _ input: Span<UInt8>,
         _ fields: FieldTable,
@@ -66,17 +69,16 @@ enum MessageFraming {
                     chunked = true
                 } else {
                     unknown = true
-                    if i < value.end, input[i] != 0x2c {
-                        return input[i] == 0x3b ? .transferEncodingUnknown : .transferEncodingMalformed
-                    }
+                    if i < value.end, input[i] == 0x3b { i = ByteScan.index(of: 0x2c, in: input, i, value.end) }
+                    guard i == value.end || input[i] == 0x2c else { return .transferEncodingMalformed }
                 }
                 if i == value.end { break }
                 i &+= 1
             }
             index = fields.next(.transferEncoding, after: index)
         }
-        if unknown { return .transferEncodingUnknown }
-        return chunked ? nil : .transferEncodingMalformed
+        guard chunked else { return .transferEncodingMalformed }
+        return unknown ? .transferEncodingUnknown : nil
     }
 
     @inline(__always)

@@ -79,9 +79,8 @@ enum RequestLine {
         guard end &- i >= 3, i > start, input[i] == 0x3a, input[i &+ 1] == 0x2f, input[i &+ 2] == 0x2f else {
             return .targetMalformed
         }
-        guard ByteScan.equalFolded(input, start, i, "http") || ByteScan.equalFolded(input, start, i, "https") else {
-            return .targetScheme
-        }
+        head.isHTTPS = ByteScan.equalFolded(input, start, i, "https")
+        guard head.isHTTPS || ByteScan.equalFolded(input, start, i, "http") else { return .targetScheme }
         let authorityStart = i &+ 3
         i = authorityStart
         while i < end, input[i] != 0x2f, input[i] != 0x3f {

@@ -57,8 +57,9 @@ public enum RequestParser {
 
         var options = ConnectionOptions()
         if fields.first(.connection) >= 0 {
-            if let error = options.read(input, fields, limits: limits) { return error }
+            if let error = options.read(input, fields, isRequest: true, limits: limits) { return error }
         }
+        head.connectionNamesFields = options.namesFields
         head.keepAlive = !options.close && (head.version == .http11 || options.keepAlive)
         if options.upgrade, head.version == .http11, fields.count(.upgrade) == 1 {
             head.upgrade = fields[fields.first(.upgrade)].value

@@ -25,7 +25,8 @@ public enum ResponseParser {
             headStart: 0,
             most: limits.head,
             into: head.fields,
-            limits: limits
+            limits: limits,
+            trimsNames: true
         )
         switch section {
         case .complete(let next): head.length = next
@@ -85,17 +86,17 @@ public enum ResponseParser {
 
         var options = ConnectionOptions()
         if fields.first(.connection) >= 0 {
-            if let error = options.read(input, fields, limits: limits) { return error }
+            if let error = options.read(input, fields, isRequest: false, limits: limits) { return error }
         }
+        head.connectionNamesFields = options.namesFields
         head.keepAlive = !options.close && (head.version == .http11 || options.keepAlive)
         if framing == .none {
             framing = .untilClose
         }
         if head.status < 200 || head.status == 204 {
-            // RFC 9112 §6.1: no Transfer-Encoding here; whoever sends it disagrees about where the message ends.
-            if framing == .chunked { return .transferEncodingMalformed }
-            // §8.6 of RFC 9110: nor a length; whoever sends one with content has sent bytes that are nobody's.
-            if head.contentLength > 0 {
+            // Neither may have a framing (RFC 9112 §6.1, RFC 9110 §8.6), and both end with the head whatever it says
+            // (RFC 9112 §6.3): whoever sends one with content has sent bytes that are nobody's.
+            if framing == .chunked || head.contentLength > 0 {
                 if head.status < 200 { return .framingConflict }
                 head.keepAlive = false
             }
@@ -106,7 +107,7 @@ public enum ResponseParser {
         }
         head.framing = framing
         if framing == .untilClose { head.keepAlive = false }
-        if head.status == 101, options.upgrade, fields.count(.upgrade) == 1 {
+        if head.status == 101 || head.status == 426, options.upgrade, fields.count(.upgrade) == 1 {
             head.upgrade = fields[fields.first(.upgrade)].value
         }
         return nil

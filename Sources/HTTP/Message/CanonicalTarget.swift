@@ -88,19 +88,20 @@ public final class CanonicalTarget {
         return nil
     }
 
-    /// Replaces the first `length` bytes of the path, which end at a segment's end, with `prefix`.
+    /// Replaces the first `segments` segments of the path with `prefix`.
     ///
-    /// Parameters of the prefix's last segment (`/api;v=1/x`) go with it. The result is canonicalised again; it is
-    /// refused if it has dot segments or does not begin with the prefix. After an error the path is as before.
-    public func replacePrefix(length: Int, with prefix: UnsafeBufferPointer<UInt8>) -> ProtocolError? {
+    /// Segments are counted, not bytes: their parameters (`/api;v=1/x`), which do not count for matching, go with them.
+    /// The result is canonicalised again; it is refused if it has dot segments or does not begin with the prefix, or if
+    /// the path has fewer segments. After an error the path is as before.
+    public func replacePrefix(segments: Int, with prefix: UnsafeBufferPointer<UInt8>) -> ProtocolError? {
         let old = unsafe current.bytes
-        guard length >= 0, length <= old.count else { return .rewriteOutsidePrefix }
-        var rest = length
-        if rest < old.count, unsafe old[rest] == 0x3b {
+        guard segments >= 0 else { return .rewriteOutsidePrefix }
+        // The root has no segment and nothing behind it.
+        var rest = old.count == 1 ? 1 : 0
+        for _ in 0..<segments {
+            guard rest < old.count else { return .rewriteOutsidePrefix }
+            rest &+= 1
             while rest < old.count, unsafe old[rest] != 0x2f { rest &+= 1 }
-        }
-        guard rest == old.count || (unsafe old[rest] == 0x2f) || (rest > 0 && (unsafe old[rest &- 1] == 0x2f)) else {
-            return .rewriteOutsidePrefix
         }
         let error = unsafe spare.join(prefix, .init(rebasing: old[rest...]), options: options)
         if let error { return error == .pathTooLong ? error : .rewriteOutsidePrefix }

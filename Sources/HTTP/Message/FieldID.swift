@@ -11,9 +11,10 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
     case transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
     case secWebSocketKey, secWebSocketVersion, secWebSocketProtocol, secWebSocketExtensions, secWebSocketAccept
     case xForwardedFor, xForwardedHost, xForwardedProto, xForwardedPort
-    /// Any other `x-forwarded-…`.
+    /// Any other `x-forwarded-…`, and `x-envoy-…`.
     case xForwardedOther
-    case xRealIP
+    case xForwarded, xRealIP, xClientIP, xClusterClientIP, trueClientIP, cfConnectingIP
+    case xHTTPMethod, xHTTPMethodOverride, xMethodOverride
     /// `x-original-…` and `x-rewrite-url`.
     case xOriginalURL
     case xRequestID
@@ -81,8 +82,37 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
         case .xForwardedHost: "x-forwarded-host"
         case .xForwardedProto: "x-forwarded-proto"
         case .xForwardedPort: "x-forwarded-port"
+        case .xForwarded: "x-forwarded"
         case .xRealIP: "x-real-ip"
+        case .xClientIP: "x-client-ip"
+        case .xClusterClientIP: "x-cluster-client-ip"
+        case .trueClientIP: "true-client-ip"
+        case .cfConnectingIP: "cf-connecting-ip"
+        case .xHTTPMethod: "x-http-method"
+        case .xHTTPMethodOverride: "x-http-method-override"
+        case .xMethodOverride: "x-method-override"
         case .xRequestID: "x-request-id"
+        }
+    }
+
+    /// Whether the field says where a request came from or what it was before another hop changed it: believed of
+    /// trusted proxies only.
+    @inline(__always)
+    public var isForwarding: Bool {
+        switch self {
+        case .forwarded, .xForwardedFor, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther,
+            .xForwarded, .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
+            true
+        default: false
+        }
+    }
+
+    /// Whether the field asks a service to take the request for one with another method.
+    @inline(__always)
+    public var isMethodOverride: Bool {
+        switch self {
+        case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride: true
+        default: false
         }
     }
 }

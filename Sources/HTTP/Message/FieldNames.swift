@@ -47,7 +47,7 @@ final class FieldNames: @unchecked Sendable {
             slot = (slot &+ 1) & (FieldNames.slots - 1)
         }
         if key.head == 0x7261_7772_6f66_2d78 || key.head == 0x6e69_6769_726f_2d78
-            || key.head == 0x7469_7277_6572_2d78
+            || key.head == 0x7469_7277_6572_2d78 || key.head == 0x2d79_6f76_6e65_2d78
         {
             return family(input, start, end)
         }
@@ -87,9 +87,10 @@ final class FieldNames: @unchecked Sendable {
         return true
     }
 
-    /// The families: `x-forwarded-…`, `x-original-…`, and `x-rewrite-url`.
+    /// The families: `x-forwarded-…` with `x-envoy-…`, `x-original-…`, and `x-rewrite-url`.
     private func family(_ input: Span<UInt8>, _ start: Int, _ end: Int) -> FieldID {
         if FieldNames.hasPrefix(input, start, end, "x-forwarded-") { return .xForwardedOther }
+        if FieldNames.hasPrefix(input, start, end, "x-envoy-") { return .xForwardedOther }
         if FieldNames.hasPrefix(input, start, end, "x-original-") { return .xOriginalURL }
         if FieldNames.hasPrefix(input, start, end, "x-rewrite-url"), end &- start == 13 { return .xOriginalURL }
         return .other

@@ -21,13 +21,12 @@ public enum HopByHop {
     /// means to the next hop (Connection: X-User and its kin).
     public static func isEssential(_ id: FieldID) -> Bool {
         switch id {
-        case .host, .contentLength, .transferEncoding, .authorization, .cookie, .setCookie, .forwarded, .xForwardedFor,
-            .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xRealIP, .xOriginalURL, .xRequestID,
-            .contentType, .contentEncoding, .contentRange, .cacheControl, .date, .expect, .location, .maxForwards,
+        case .host, .contentLength, .transferEncoding, .authorization, .cookie, .setCookie, .xRequestID, .contentType,
+            .contentEncoding, .contentRange, .cacheControl, .date, .expect, .location, .maxForwards,
             .origin, .range, .via, .wwwAuthenticate, .traceparent, .tracestate, .proxyAuthorization:
             true
         default:
-            false
+            id.isForwarding || id.isMethodOverride
         }
     }
 
@@ -36,14 +35,13 @@ public enum HopByHop {
     public static func isForbiddenInTrailers(_ id: FieldID) -> Bool {
         if drops(id) { return true }
         return switch id {
-        case .authorization, .cookie, .setCookie, .forwarded, .xForwardedFor, .xForwardedHost, .xForwardedProto,
-            .xForwardedPort, .xForwardedOther, .xRealIP, .xOriginalURL, .xRequestID, .contentType, .contentEncoding,
+        case .authorization, .cookie, .setCookie, .xRequestID, .contentType, .contentEncoding,
             .contentRange, .cacheControl, .maxForwards, .origin, .range, .wwwAuthenticate, .traceparent, .tracestate,
             .location, .retryAfter, .vary, .age, .expires, .pragma, .from, .ifMatch, .ifNoneMatch, .ifModifiedSince,
             .ifUnmodifiedSince, .ifRange, .via:
             true
         default:
-            false
+            id.isForwarding || id.isMethodOverride
         }
     }
 }

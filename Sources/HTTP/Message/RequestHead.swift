@@ -31,6 +31,11 @@ public final class RequestHead {
     public internal(set) var framing = BodyFraming.none
     /// Whether the client wants the connection kept open.
     public internal(set) var keepAlive = true
+    /// Whether `Connection` names a field that would go on otherwise: trailers of that name must not go on either
+    /// (RFC 9110 §7.6.1).
+    public internal(set) var connectionNamesFields = false
+    /// Whether the scheme of an absolute target is `https`.
+    public internal(set) var isHTTPS = false
     /// Whether the client waits for `100 Continue` (HTTP/1.1 and with content only).
     public internal(set) var expectsContinue = false
     /// The protocols of `Upgrade`; empty unless it is HTTP/1.1, `Connection` names it and it stands once.
@@ -81,6 +86,8 @@ public final class RequestHead {
         pathAndQuery = Slice()
         framing = .none
         keepAlive = true
+        connectionNamesFields = false
+        isHTTPS = false
         expectsContinue = false
         upgrade = Slice()
         teTrailers = false

@@ -17,7 +17,10 @@ public final class ResponseHead {
     public internal(set) var contentLength: Int64 = -1
     /// Whether the connection may be used again once the content was read.
     public internal(set) var keepAlive = true
-    /// The protocol of `Upgrade`; empty unless the status is 101 and `Connection` names it.
+    /// Whether `Connection` names a field that would go on otherwise: trailers of that name must not go on either
+    /// (RFC 9110 §7.6.1).
+    public internal(set) var connectionNamesFields = false
+    /// The protocol of `Upgrade`; empty unless the status is 101 or 426 and `Connection` names it.
     public internal(set) var upgrade = Slice()
     /// Bytes of the whole head with the empty line; content starts there.
     public internal(set) var length = 0
@@ -58,6 +61,7 @@ public final class ResponseHead {
         framing = .none
         contentLength = -1
         keepAlive = true
+        connectionNamesFields = false
         upgrade = Slice()
         length = 0
     }
