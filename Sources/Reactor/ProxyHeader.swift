@@ -1,4 +1,5 @@
 // HOT once per connection. The PROXY protocol's header, versions 1 and 2: bytes to addresses, no I/O.
+import CLinux
 import Glibc
 
 /// What the first bytes of a connection say when the peer is one that sends a PROXY header.
