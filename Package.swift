@@ -43,6 +43,7 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: guarded),
         .target(name: "JOSE", dependencies: ["Bytes", "COpenSSL"], swiftSettings: guarded),
         .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: hot),
+        .target(name: "TLS", dependencies: ["Bytes", "Reactor", "COpenSSL", "CLinux"], swiftSettings: hot),
         .target(name: "Identity", dependencies: ["Settings", "Bytes", "HTTP", "JOSE"], swiftSettings: guarded),
         .target(
             name: "Policy",
@@ -80,6 +81,11 @@ let package = Package(
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: cold),
         .testTarget(name: "JOSETests", dependencies: ["JOSE", "Bytes"], swiftSettings: cold),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes"], swiftSettings: cold),
+        .testTarget(
+            name: "TLSTests",
+            dependencies: ["TLS", "Reactor", "Bytes", "COpenSSL", "CLinux"],
+            swiftSettings: cold
+        ),
         .testTarget(
             name: "IdentityTests",
             dependencies: ["Identity", "Settings", "HTTP", "JOSE", "Bytes"],

@@ -6,10 +6,12 @@ struct CrossChecks {
     private let settings: GatewaySettings
     private let decoding: Decoding
     private let upstreams: Set<String>
+    private let clientIdentities: [ClientIdentitySettings]
 
     init(_ settings: GatewaySettings, _ decoding: Decoding) {
         self.settings = settings
         upstreams = Set(settings.upstreams.map(\.name))
+        clientIdentities = settings.listeners.compactMap { $0.tls?.clientIdentity }
         self.decoding = decoding
     }
 
@@ -33,6 +35,7 @@ struct CrossChecks {
         unique("upstream", settings.upstreams.map { ($0.name, $0.marks["name"]) })
         unique("route", settings.routes.map { ($0.name, $0.marks["name"]) })
         unique("group", allGroups(settings.groups).map { ($0.name, $0.marks["name"]) })
+        checkClientIdentities()
         var seen: [String: String] = [:]
         for issuer in settings.issuers where !issuer.issuer.isEmpty {
             if let first = seen[issuer.issuer] {
@@ -43,6 +46,24 @@ struct CrossChecks {
             } else {
                 seen[issuer.issuer] = issuer.name
             }
+        }
+    }
+
+    /// Names of client certificates stand beside names of issuers; listeners may share one when it means the same.
+    private func checkClientIdentities() {
+        var seen: [String: ClientIdentitySettings] = [:]
+        let issuers = Set(settings.issuers.map(\.name))
+        for identity in clientIdentities where !identity.name.isEmpty {
+            let place = identity.marks["name"]
+            if issuers.contains(identity.name) {
+                decoding.report("there already is an issuer named \(Spelling.quoted(identity.name))", at: place)
+            } else if let first = seen[identity.name], first != identity {
+                decoding.report(
+                    "client_identity \(Spelling.quoted(identity.name)) is something else on another listener",
+                    at: place
+                )
+            }
+            seen[identity.name] = identity
         }
     }
 
@@ -128,13 +149,13 @@ struct CrossChecks {
     // MARK: Rules
 
     private func checkRules() {
-        let names = Set(settings.issuers.map(\.name))
+        let names = Set(settings.issuers.map(\.name) + clientIdentities.map(\.name))
         let groups = allGroups(settings.groups).map { ("group \(Spelling.quoted($0.name))", $0.rule) }
         for (subject, rule) in groups + settings.routes.map({ (Self.subject($0), $0.rule) }) {
             for (index, name) in rule.issuers.enumerated() where !names.contains(name) {
                 let place = decoding.place(of: "issuers", index, in: rule.marks)
                 if decoding.hasError(at: place) { continue }
-                unknown("issuer", name, settings.issuers.map(\.name), subject, at: place)
+                unknown("issuer", name, Array(names), subject, at: place)
             }
         }
         for route in settings.routes {
@@ -154,7 +175,7 @@ struct CrossChecks {
 
     /// Credentials that nobody can have are a mistake, and easy to make: `auth` is required unless something else is said.
     private func checkCallers() {
-        guard settings.issuers.isEmpty, !settings.marks.isWritten("issuers") else { return }
+        guard settings.issuers.isEmpty, !settings.marks.isWritten("issuers"), clientIdentities.isEmpty else { return }
         let routes = settings.routes.filter { $0.auth != .public && !decoding.hasError(at: $0.marks["auth"]) }
         guard let first = routes.first else { return }
         let more = routes.count > 1 ? " (and \(routes.count - 1) more)" : ""

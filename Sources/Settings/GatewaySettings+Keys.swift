@@ -14,6 +14,7 @@ extension GatewaySettings {
             example: "[10.0.0.0/8]",
             doc: "Peers whose X-Forwarded-*, Forwarded and request id are believed; empty: nobody's."
         ),
+        Key("tls", \.tls, doc: "What all TLS listeners share; certificates are in listeners."),
         Key("limits", \.limits, doc: "Sizes and counts; each has a metric and an answer."),
         Key("timeouts", \.timeouts, doc: "Deadlines of the client side."),
         Key("http", \.http, doc: "Choices of protocol and headers."),

@@ -22,6 +22,8 @@ public struct GatewaySettings: SettingsSection {
     public var listeners = [ListenerSettings()]
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed; empty means nobody's.
     public var trustedProxies: [CIDR] = []
+    /// What all TLS listeners share.
+    public var tls = TLSSettings()
     /// Sizes and counts.
     public var limits = LimitSettings()
     /// Deadlines.

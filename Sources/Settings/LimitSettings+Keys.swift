@@ -41,6 +41,13 @@ extension LimitSettings {
             doc: "Most client connections over all workers; more are closed at once."
         ),
         Key(
+            "handshakes_per_second",
+            \.handshakesPerSecond,
+            in: 0...1_000_000,
+            doc: "Most TLS handshakes begun in a second on one listener, over all workers; more are closed at once. "
+                + "0: no limit."
+        ),
+        Key(
             "requests_per_connection",
             \.requestsPerConnection,
             in: 1...1_000_000_000,
@@ -64,6 +71,12 @@ extension LimitSettings {
 extension TimeoutSettings {
     /// Deadlines.
     public static let keys: [Key<TimeoutSettings>] = [
+        Key(
+            "handshake",
+            \.handshake,
+            in: .milliseconds(100) ... .minutes(1),
+            doc: "From accepting a connection to the end of its TLS handshake, a PROXY header included."
+        ),
         Key(
             "headers",
             \.headers,

@@ -24,6 +24,8 @@ public struct LimitSettings: SettingsSection {
     public var buffer = ByteCount.kibibytes(64)
     /// Most client connections over all workers; more are closed at once.
     public var connections = 20_000
+    /// Most TLS handshakes begun in a second on one listener, over all workers; 0: no limit.
+    public var handshakesPerSecond = 0
     /// Requests after which a connection is closed.
     public var requestsPerConnection = 1000
     /// Where the keys were written.
@@ -35,6 +37,8 @@ public struct LimitSettings: SettingsSection {
 
 /// Deadlines of the client side; `.zero` (`off` in the file) means none where that is allowed.
 public struct TimeoutSettings: SettingsSection {
+    /// From accepting a connection to the end of its TLS handshake, a PROXY header included.
+    public var handshake = Duration.seconds(10)
     /// From a request's first byte to the end of its head (408).
     public var headers = Duration.seconds(10)
     /// How long a body may arrive slower than `bodyRate` (408).

@@ -19,11 +19,42 @@ extension ListenerSettings {
             example: "10000",
             doc: "Most connections of this listener over all workers; unset: only limits.connections counts."
         ),
+        Key(
+            "tls",
+            \.tls,
+            example: "{ certificates: [{ certificate_file: tls/fullchain.pem, key_file: tls/key.pem }] }",
+            doc: "TLS 1.2 and 1.3; unset: clear text."
+        ),
+        Key(
+            "redirect_to_https",
+            \.redirectToHTTPS,
+            in: 1...65_535,
+            example: "443",
+            doc: "Send every request to the same URL with https at this port (308); unset: requests are served here."
+        ),
+        Key(
+            "proxy_protocol",
+            \.proxyProtocol,
+            example: "{ from: [10.0.0.0/8] }",
+            doc: "Peers that send a PROXY header, version 1 or 2, before anything else; unset: nobody does."
+        ),
     ]
 
-    /// The socket can be made.
+    /// The socket can be made, and the parts do not contradict each other.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
         decoding.check(socket: address, at: marks["address"])
+        if marks.isWritten("tls"), marks.isWritten("redirect_to_https") {
+            decoding.report(
+                "\(decoding.currentPath).redirect_to_https: is for a listener without tls",
+                at: marks["redirect_to_https"]
+            )
+        }
+        if case .unix = address, marks.isWritten("proxy_protocol") {
+            decoding.report(
+                "\(decoding.currentPath).proxy_protocol: peers of a unix socket have no address to know them by",
+                at: marks["proxy_protocol"]
+            )
+        }
     }
 }
 

@@ -14,6 +14,12 @@ public struct ListenerSettings: SettingsSection {
     public var backlog = 1024
     /// Most connections of this listener over all workers; nil when only `limits.connections` counts.
     public var maxConnections: Int?
+    /// TLS; nil: clear text.
+    public var tls: ListenerTLSSettings?
+    /// Port of https to which every request is sent (308); nil: requests are served here.
+    public var redirectToHTTPS: Int?
+    /// Peers that send a PROXY header; nil: none.
+    public var proxyProtocol: ProxyProtocolSettings?
     /// Where the keys were written.
     public var marks = Marks()
 

@@ -108,6 +108,12 @@ extension UpstreamSettings {
             example: "[\"127.0.0.1:9000\"]",
             doc: "Its servers; an address alone is enough."
         ),
+        Key(
+            "protocol",
+            \.protocol,
+            doc: "What is spoken with the servers; h2 is HTTP/2 over TLS, h2c HTTP/2 in clear text."
+        ),
+        Key("tls", \.tls, example: "{ ca_file: tls/services.pem }", doc: "TLS towards the servers; unset: clear text."),
         Key("balance", \.balance, doc: "How a server is chosen."),
         Key(
             "connect_timeout",
@@ -151,8 +157,9 @@ extension UpstreamSettings {
         Key("health", \.health, example: "{ path: /healthz }", doc: "Active checks; unset: none."),
     ]
 
-    /// No server twice.
+    /// No server twice; protocol and TLS fit.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        checkTLS(decoding)
         var seen: Set<Endpoint> = []
         for (index, server) in servers.enumerated() {
             let place = server.marks["address"]

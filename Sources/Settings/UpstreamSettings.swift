@@ -8,6 +8,37 @@ public enum BalanceSettings: String, Sendable, CaseIterable {
     case leastConnections = "least_connections"
 }
 
+/// What is spoken with the servers.
+public enum UpstreamProtocolSettings: String, Sendable, CaseIterable {
+    /// HTTP/1.1.
+    case http1
+    /// HTTP/2 over TLS, by ALPN.
+    case h2
+    /// HTTP/2 in clear text, with prior knowledge.
+    case h2c
+}
+
+/// TLS towards the servers of an upstream.
+public struct UpstreamTLSSettings: SettingsSection {
+    /// Authorities in PEM; nil: the system's.
+    public var ca: FileReference?
+    /// Whether servers must prove who they are.
+    public var verifies = true
+    /// The name to ask for and to insist on; nil: each server's own.
+    public var serverName: String?
+    /// The gateway's certificate in PEM; nil: none.
+    public var certificate: FileReference?
+    /// The key of the gateway's certificate in PEM.
+    public var key: FileReference?
+    /// Oldest version that is spoken.
+    public var minimumVersion = TLSVersionSettings.tls12
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
 /// One server of an upstream.
 public struct ServerSettings: SettingsSection {
     /// IPv4, IPv6, a name that is looked up again and again, or a unix socket.
@@ -76,6 +107,10 @@ public struct UpstreamSettings: SettingsSection {
     public var name = ""
     /// Its servers, 1…64.
     public var servers: [ServerSettings] = []
+    /// What is spoken with the servers.
+    public var `protocol` = UpstreamProtocolSettings.http1
+    /// TLS towards the servers; nil: clear text.
+    public var tls: UpstreamTLSSettings?
     /// How a server is chosen.
     public var balance = BalanceSettings.roundRobin
     /// To open a connection (502, another server is tried first).
