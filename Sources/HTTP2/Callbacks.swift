@@ -4,49 +4,63 @@ import CNghttp2
 
 /// The functions that nghttp2 calls.
 enum Callbacks {
+    /// Calls `body` with the connection, without counting the reference: whoever called the library holds it.
     @inline(__always)
-    private static func owner(_ user: UnsafeMutableRawPointer?) -> Multiplexer? {
-        guard let user else { return nil }
-        return Unmanaged<Multiplexer>.fromOpaque(user).takeUnretainedValue()
+    private static func owner<Result>(
+        _ user: UnsafeMutableRawPointer?,
+        orElse none: Result,
+        _ body: (Multiplexer) -> Result
+    ) -> Result {
+        guard let user else { return none }
+        return Unmanaged<Multiplexer>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
     }
 
     /// Puts them into a set of callbacks.
     static func install(in set: OpaquePointer) {
         nghttp2_session_callbacks_set_on_begin_headers_callback(set) { _, frame, user in
-            guard let frame, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            return owner.beginSection(pc_frame_hd(frame).pointee, category: pc_headers_category(frame))
+            guard let frame else { return Callbacks.failed }
+            return Callbacks.owner(user, orElse: Callbacks.failed) {
+                $0.beginSection(pc_frame_hd(frame).pointee, category: pc_headers_category(frame))
+            }
         }
         nghttp2_session_callbacks_set_on_header_callback(set) { _, _, name, nameCount, value, valueCount, _, user in
-            guard let owner = Callbacks.owner(user), let name, let value else { return Callbacks.failed }
-            return owner.addField(name, nameCount, value, valueCount)
+            guard let name, let value else { return Callbacks.failed }
+            return Callbacks.owner(user, orElse: Callbacks.failed) {
+                $0.addField(name, nameCount, value, valueCount)
+            }
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(set) { _, frame, user in
-            guard let frame, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            return owner.frameReceived(frame)
+            guard let frame else { return Callbacks.failed }
+            return Callbacks.owner(user, orElse: Callbacks.failed) { $0.frameReceived(frame) }
         }
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(set) { _, frame, code, user in
-            guard let frame, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            owner.frameRefused(pc_frame_hd(frame).pointee, code)
+            guard let frame else { return Callbacks.failed }
+            Callbacks.owner(user, orElse: ()) { $0.frameRefused(pc_frame_hd(frame).pointee, code) }
             return 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(set) { _, _, stream, bytes, count, user in
-            guard let bytes, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            owner.dataReceived(stream, UnsafeBufferPointer(start: bytes, count: count))
+            guard let bytes else { return Callbacks.failed }
+            Callbacks.owner(user, orElse: ()) {
+                $0.dataReceived(stream, UnsafeBufferPointer(start: bytes, count: count))
+            }
             return 0
         }
         nghttp2_session_callbacks_set_on_stream_close_callback(set) { _, stream, code, user in
-            guard let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            if let record = owner.streams.find(stream) { owner.closeStream(record, code) }
+            Callbacks.owner(user, orElse: ()) { owner in
+                if let record = owner.streams.find(stream) { owner.closeStream(record, code) }
+            }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_send_callback(set) { _, frame, user in
-            guard let frame, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            owner.frameSent(frame)
+            guard let frame else { return Callbacks.failed }
+            Callbacks.owner(user, orElse: ()) { $0.frameSent(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_send_data_callback(set) { _, frame, header, count, _, user in
-            guard let frame, let header, let owner = Callbacks.owner(user) else { return Callbacks.failed }
-            return owner.sendData(pc_frame_hd(frame).pointee.stream_id, header, count)
+            guard let frame, let header else { return Callbacks.failed }
+            return Callbacks.owner(user, orElse: Callbacks.failed) {
+                $0.sendData(pc_frame_hd(frame).pointee.stream_id, header, count)
+            }
         }
     }
 

@@ -23,6 +23,10 @@ enum SectionKind {
 struct FieldSectionState {
     var kind = SectionKind.ignored
     var record: StreamRecord?
+    /// There is a record, and a head to write.
+    var isOpen = false
+    /// The record's stream carries a WebSocket.
+    var isTunnel = false
     /// As RFC 9113 §6.5.2 counts.
     var size = 0
     var fields = 0
@@ -51,6 +55,7 @@ extension Multiplexer {
             section.record = streams.insert(header.stream_id)
         } else if let record = streams.find(header.stream_id), !record.state.contains(.quiet) {
             section.kind = isServer || record.state.contains(.answered) ? .trailers : .response
+            section.isTunnel = record.state.contains(.tunnel)
             section.record = record
         } else {
             return 0
@@ -59,6 +64,7 @@ extension Multiplexer {
         let out = head ?? workspace.pool.take()
         out.removeAll()
         head = out
+        section.isOpen = true
         return 0
     }
 
@@ -73,14 +79,11 @@ extension Multiplexer {
         section.size &+= nameCount &+ valueCount &+ 32
         section.fields &+= 1
         if section.size > limits.headerList || section.fields > limits.fields { return overflow() }
-        guard let record = section.record, let head, section.refusal == nil else { return 0 }
-        let isValid: Bool
-        if nameCount > 0, name[0] == 0x3a {
-            isValid = addPseudo(name, nameCount, value, valueCount)
-        } else {
-            isValid = addRegular(name, nameCount, value, valueCount, record, head)
-        }
-        return isValid ? 0 : malformed(record)
+        guard section.isOpen, section.refusal == nil else { return 0 }
+        let isValid =
+            nameCount > 0 && name[0] == 0x3a
+            ? addPseudo(name, nameCount, value, valueCount) : addRegular(name, nameCount, value, valueCount)
+        return isValid ? 0 : malformed()
     }
 
     /// The section is larger than allowed: it is read to its end, for the sake of the compression, but not for long.
@@ -97,9 +100,10 @@ extension Multiplexer {
     }
 
     @inline(never)
-    func malformed(_ record: StreamRecord) -> Int32 {
-        resetStream(record, HTTP2Code.protocolError, byChoice: false)
+    func malformed() -> Int32 {
+        if let record = section.record { resetStream(record, HTTP2Code.protocolError, byChoice: false) }
         section.record = nil
+        section.isOpen = false
         giveSectionBuffers()
         return Callbacks.dropped
     }
@@ -154,12 +158,11 @@ extension Multiplexer {
         _ name: UnsafePointer<UInt8>,
         _ nameCount: Int,
         _ value: UnsafePointer<UInt8>,
-        _ valueCount: Int,
-        _ record: StreamRecord,
-        _ head: OutputBuffer
+        _ valueCount: Int
     ) -> Bool {
+        guard let head else { return false }
         if !section.isRegular {
-            guard writeFirstLine(record, head) else { return false }
+            guard let record = section.record, writeFirstLine(record, head) else { return false }
             if section.refusal != nil { return true }
         }
         guard FieldRules.isName(name, nameCount), FieldRules.isValue(value, valueCount) else { return false }
@@ -176,11 +179,11 @@ extension Multiplexer {
                 return true
             }
         case .contentLength:
-            return addContentLength(value, valueCount, record, head)
+            return addContentLength(value, valueCount, head)
         case .webSocketKey:
-            if record.state.contains(.tunnel), isServer { return true }
+            if section.isTunnel, isServer { return true }
         case .webSocketAccept:
-            if record.state.contains(.tunnel), !isServer { return true }
+            if section.isTunnel, !isServer { return true }
         }
         write(name, nameCount, value, valueCount, to: head)
         return true
@@ -229,13 +232,12 @@ extension Multiplexer {
     private func addContentLength(
         _ value: UnsafePointer<UInt8>,
         _ valueCount: Int,
-        _ record: StreamRecord,
         _ head: OutputBuffer
     ) -> Bool {
         let length = FieldRules.number(value, valueCount)
         guard length >= 0, section.contentLength < 0, section.kind != .trailers else { return false }
         section.contentLength = length
-        if record.state.contains(.tunnel) { return section.kind == .response }
+        if section.isTunnel { return section.kind == .response }
         // What a response announces is written when its status is known to allow it.
         if section.kind == .request { write(literal("content-length"), 14, value, valueCount, to: head) }
         return true
@@ -255,8 +257,9 @@ extension Multiplexer {
             case .trailers: endTrailers(record, head, ends: ends)
             case .ignored: true
             }
-        if isValid { giveSectionBuffers() } else { _ = malformed(record) }
+        if isValid { giveSectionBuffers() } else { _ = malformed() }
         section.record = nil
+        section.isOpen = false
         headIsDone = true
         return 0
     }

@@ -80,9 +80,11 @@ extension Multiplexer {
         provider.source.ptr = Unmanaged.passUnretained(record).toOpaque()
         provider.read_callback = { _, _, _, room, flags, source, user in
             guard let flags, let pointer = source?.pointee.ptr, let user else { return Int(Callbacks.failed) }
-            let record = Unmanaged<StreamRecord>.fromOpaque(pointer).takeUnretainedValue()
-            let owner = Unmanaged<Multiplexer>.fromOpaque(user).takeUnretainedValue()
-            return owner.readData(record, room, flags)
+            return Unmanaged<StreamRecord>.fromOpaque(pointer)._withUnsafeGuaranteedRef { record in
+                Unmanaged<Multiplexer>.fromOpaque(user)._withUnsafeGuaranteedRef { owner in
+                    owner.readData(record, room, flags)
+                }
+            }
         }
         return provider
     }

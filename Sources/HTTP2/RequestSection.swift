@@ -41,6 +41,7 @@ extension Multiplexer {
         }
         if isTunnel {
             record.state.insert(.tunnel)
+            section.isTunnel = true
             let name = bytes + section.protocolName.start
             if !FieldRules.equal(name, section.protocolName.count, "websocket") {
                 section.refusal = .connectNotSupported

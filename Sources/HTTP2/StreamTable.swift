@@ -41,8 +41,7 @@ struct StreamTable {
     func find(_ id: Int32) -> StreamRecord? {
         var i = home(id)
         while let slot = slots[i] {
-            let record = slot.takeUnretainedValue()
-            if record.id == id { return record }
+            if slot._withUnsafeGuaranteedRef({ $0.id == id }) { return slot.takeUnretainedValue() }
             i = (i &+ 1) & (capacity &- 1)
         }
         return nil
