@@ -37,10 +37,12 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
         .target(name: "Settings", swiftSettings: cold),
         .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: guarded),
+        .target(name: "HTTP2", dependencies: ["Bytes", "HTTP", "CNghttp2"], swiftSettings: hot),
         .target(name: "JOSE", dependencies: ["Bytes", "COpenSSL"], swiftSettings: guarded),
         .target(name: "Reactor", dependencies: ["Bytes", "CLinux"], swiftSettings: hot),
         .target(name: "TLS", dependencies: ["Bytes", "Reactor", "COpenSSL", "CLinux"], swiftSettings: hot),
@@ -79,6 +81,7 @@ let package = Package(
         ),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: cold),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: cold),
+        .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "HTTP", "Bytes"], swiftSettings: cold),
         .testTarget(name: "JOSETests", dependencies: ["JOSE", "Bytes"], swiftSettings: cold),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "Bytes"], swiftSettings: cold),
         .testTarget(

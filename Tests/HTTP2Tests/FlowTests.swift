@@ -1,0 +1,213 @@
+// COLD. Windows in both directions, queues that fill and drain, and the order in which streams are served.
+import HTTP2
+import Testing
+
+@Suite("flow control over HTTP/2")
+struct FlowTests {
+    @Test("more content than the window is a stream error FLOW_CONTROL_ERROR")
+    func overrun() {
+        let server = ServerEnd()
+        server.consumes = false
+        var frames = Frames.opening
+        frames.get(1, ends: false)
+        frames.get(3, ends: false)
+        for _ in 0..<5 { frames.add(0, 0, 1, [UInt8](repeating: 0x61, count: 16384)) }
+        frames.data(3, "x")
+        server.feed(frames)
+        #expect(server.written().filter { $0.type == 3 }.map(\.code) == [3])
+        #expect(server.events.contains("reset 1 3"))
+        #expect(server.events.contains("data 3 1"))
+    }
+
+    @Test("the window opens when content was passed on, not before")
+    func windows() {
+        let server = ServerEnd()
+        server.consumes = false
+        var frames = Frames.opening
+        frames.get(1, ends: false)
+        for _ in 0..<3 { frames.add(0, 0, 1, [UInt8](repeating: 0x61, count: 16384)) }
+        server.feed(frames)
+        #expect(!server.written().contains { $0.type == 8 && $0.stream == 1 })
+        #expect(server.codec.heldBytes == 3 * 16384)
+        server.codec.consumed(1, 3 * 16384)
+        #expect(server.codec.heldBytes == 0)
+        let update = server.written().first { $0.type == 8 && $0.stream == 1 }
+        #expect(update?.code == 3 * 16384)
+    }
+
+    @Test("what a stream held when it ended does not shrink the connection's window")
+    func returned() {
+        let server = ServerEnd()
+        server.consumes = false
+        server.feed(Frames.opening)
+        for i in 0..<40 {
+            var frames = Frames()
+            frames.get(1 + 2 * i, ends: false)
+            for _ in 0..<3 { frames.add(0, 0, 1 + 2 * i, [UInt8](repeating: 0x61, count: 16384)) }
+            frames.reset(1 + 2 * i)
+            server.feed(frames)
+            _ = server.written()
+        }
+        #expect(server.codec.heldBytes == 0)
+        #expect(server.codec.failure == nil)
+        #expect(server.events.filter { $0.hasPrefix("reset") }.count == 40)
+    }
+
+    @Test("content waits for the client's window, counts as stalled, and is reported when drained")
+    func backlog() {
+        var limits = HTTP2Limits()
+        limits.queueHigh = 100_000
+        let server = ServerEnd(limits)
+        server.codec.now = 5000
+        var frames = Frames.opening
+        frames.get(1)
+        server.feed(frames)
+        server.respond(1)
+        server.codec.now = 6000
+        server.send(1, String(repeating: "x", count: 150_000))
+        #expect(server.codec.stalledSince == 6000)
+        server.codec.now = 7000
+        let sent = server.written().filter { $0.type == 0 }.map(\.payload.count).reduce(0, +)
+        #expect(sent == 65535)
+        #expect(server.codec.backlog(1) == 150_000 - 65535)
+        #expect(server.codec.stalledSince == 7000)
+        #expect(server.codec.nextDrained() == nil)
+        var more = Frames()
+        more.window(0, 200_000)
+        more.window(1, 200_000)
+        server.feed(more)
+        _ = server.written()
+        let drained = server.codec.nextDrained()
+        #expect(drained?.stream == 1)
+        #expect(drained?.tag == 1001)
+        #expect(server.codec.nextDrained() == nil)
+        #expect(server.codec.stalledSince == -1)
+        #expect(server.codec.heldBytes == 0)
+    }
+
+    @Test("a queue has an end")
+    func most() {
+        var limits = HTTP2Limits()
+        limits.queueMost = 1000
+        let server = ServerEnd(limits)
+        var frames = Frames.opening
+        frames.get(1)
+        server.feed(frames)
+        server.respond(1)
+        #expect(server.send(1, String(repeating: "x", count: 1000)))
+        #expect(!server.send(1, "x"))
+        #expect(server.written().contains { $0.type == 3 && $0.code == 2 })
+    }
+
+    @Test("write stops at its limit and goes on where it stopped", arguments: [1, 10, 100, 16384, 20000])
+    func limit(limit: Int) {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.get(1)
+        frames.window(0, 1 << 20)
+        frames.window(1, 1 << 20)
+        server.feed(frames)
+        _ = server.written()
+        server.respond(1, "HTTP/1.1 200 OK\r\nx: \(String(repeating: "y", count: 5000))\r\n\r\n")
+        let text = String(repeating: "0123456789", count: 10_000)
+        server.send(1, text)
+        server.codec.finish(1)
+        var all: [UInt8] = []
+        while server.codec.wantsWrite {
+            let bytes = server.take(limit: limit)
+            if bytes.isEmpty { break }
+            #expect(bytes.count < limit + 16384 + 9)
+            all += bytes
+        }
+        let data = WrittenFrame.parse(all).filter { $0.type == 0 }
+        #expect(data.flatMap(\.payload) == Array(text.utf8))
+        #expect(data.last?.flags == 1)
+        #expect(server.codec.isIdle)
+    }
+
+    @Test("a stream is reset while its frame waits to be written")
+    func resetWhileWaiting() {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.get(1)
+        frames.get(3)
+        server.feed(frames)
+        _ = server.written()
+        for stream in [Int32(1), 3] {
+            server.respond(stream)
+            server.send(stream, String(repeating: "x", count: 30_000))
+        }
+        // The second DATA frame is prepared, and not written.
+        _ = server.take(limit: 10_000)
+        server.codec.reset(1, HTTP2Code.cancel)
+        server.codec.finish(3)
+        let written = server.written()
+        #expect(written.contains { $0.type == 3 && $0.stream == 1 })
+        #expect(written.last { $0.type == 0 }?.stream == 3)
+        #expect(written.last { $0.type == 0 }?.flags == 1)
+        #expect(server.codec.isIdle)
+    }
+
+    @Test("the client resets a stream while its frame waits to be written")
+    func peerResetWhileWaiting() {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.get(1)
+        server.feed(frames)
+        _ = server.written()
+        server.respond(1)
+        server.send(1, String(repeating: "x", count: 60_000))
+        _ = server.take(limit: 10_000)
+        var more = Frames()
+        more.reset(1)
+        more.get(3)
+        server.feed(more)
+        #expect(server.events == ["request 1 complete", "reset 1 8", "request 3 complete"])
+        #expect(server.codec.heldBytes == 0)
+        server.respond(3, ends: true)
+        #expect(server.written().map(\.type) == [1])
+    }
+
+    /// The streams of the DATA frames, in order, without repetitions.
+    private func order(_ frames: [WrittenFrame]) -> [Int] {
+        var order: [Int] = []
+        for frame in frames where frame.type == 0 && order.last != frame.stream { order.append(frame.stream) }
+        return order
+    }
+
+    private func served(_ priorities: [String], update: [UInt8] = []) -> [Int] {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.window(0, 1 << 20)
+        for (i, priority) in priorities.enumerated() {
+            frames.get(1 + 2 * i, fields: priority.isEmpty ? [] : [("priority", priority)])
+        }
+        if !update.isEmpty { frames.add(16, 0, 0, update) }
+        server.feed(frames)
+        _ = server.written()
+        for i in priorities.indices {
+            let stream = Int32(1 + 2 * i)
+            server.respond(stream)
+            server.send(stream, String(repeating: "x", count: 40_000))
+            server.codec.finish(stream)
+        }
+        return order(server.written())
+    }
+
+    @Test("the more urgent stream is served first (RFC 9218)")
+    func urgency() {
+        #expect(served(["u=5", "u=0", ""]) == [3, 5, 1])
+        #expect(served(["", "", "u=1"]) == [5, 1, 3])
+    }
+
+    @Test("incremental streams take turns")
+    func incremental() {
+        let turns = served(["i", "i"])
+        #expect(turns.count > 2)
+    }
+
+    @Test("PRIORITY_UPDATE changes the order")
+    func update() {
+        #expect(served(["", "", ""], update: Frames.word(5) + Array("u=0".utf8)) == [5, 1, 3])
+    }
+}
