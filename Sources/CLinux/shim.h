@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <malloc.h>

@@ -79,6 +79,9 @@ final class Worker {
     private(set) var connections = 0
     private(set) var activeExchanges = 0
     private var drainDeadline: Int64?
+    /// When a drain closes the listeners: milliseconds after its begin in which handshakes come to their end.
+    private var listenersClose: Int64 = 0
+    private static let handshake: Int64 = 100
     private var nextSweep: Int64 = 0
     /// Beats once per turn; the watchdog looks at it.
     let pulse: Pulse
@@ -123,7 +126,7 @@ final class Worker {
         // Ready from now on, not from the first event on.
         tick()
         while true {
-            let limit: Int64 = pending.isEmpty ? 500 : 0
+            let limit: Int64 = isDraining ? 20 : 500
             let count = poller.wait(milliseconds: pending.isEmpty ? wheel.timeout(now: now, limit: limit) : 0)
             tick()
             for i in 0..<count {
@@ -408,9 +411,16 @@ final class Worker {
     private func drain(until deadline: Int64) {
         guard drainDeadline == nil else { return }
         drainDeadline = deadline
+        // Nobody gets in between the last accept and the close, who would be reset.
+        for listener in listeners { listener.refuseNewcomers() }
+        listenersClose = now + Self.handshake
+        for slot in slots {
+            if case .downstream(let connection) = slot { connection.drain() }
+        }
+    }
+
+    private func closeListeners() {
         for listener in listeners {
-            // Without a queue nobody gets in between the last accept and the close, who would be reset.
-            if !listener.isShared { listen(listener.descriptor, 0) }
             while accept(listener) {}
             let place = Int(listener.descriptor)
             poller.remove(listener.descriptor)
@@ -418,12 +428,14 @@ final class Worker {
             generations[place] &+= 1
             if !listener.isShared { Socket.close(listener.descriptor) }
         }
-        for slot in slots {
-            if case .downstream(let connection) = slot { connection.drain() }
-        }
+        listeners = []
     }
 
     private func isDrained(_ deadline: Int64) -> Bool {
+        if !listeners.isEmpty {
+            guard now >= listenersClose else { return false }
+            closeListeners()
+        }
         if connections == 0 { return true }
         guard now >= deadline else { return false }
         for slot in slots {

@@ -125,6 +125,29 @@ public final class Listener {
         }
     }
 
+    /// Lets nobody begin to connect any more, while those whose handshake is under way still get in.
+    ///
+    /// Whoever knocks meanwhile hears nothing, and is refused when it knocks again after the close. For TCP; a unix
+    /// socket only gets the shortest queue there is.
+    public func refuseNewcomers() {
+        if address.ip.isUnix {
+            if !isShared { listen(descriptor, 0) }
+            return
+        }
+        // The flags of the TCP header, of which SYN and ACK: SYN alone is dropped. Connections taken from now on have
+        // the filter as well, and never get such a segment.
+        var steps = [
+            sock_filter(code: 0x30, jt: 0, jf: 0, k: 13), sock_filter(code: 0x54, jt: 0, jf: 0, k: 0x12),
+            sock_filter(code: 0x15, jt: 0, jf: 1, k: 0x02), sock_filter(code: 0x06, jt: 0, jf: 0, k: 0),
+            sock_filter(code: 0x06, jt: 0, jf: 0, k: .max),
+        ]
+        steps.withUnsafeMutableBufferPointer { steps in
+            var program = sock_fprog(len: UInt16(steps.count), filter: steps.baseAddress)
+            let size = socklen_t(MemoryLayout<sock_fprog>.size)
+            _ = setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, size)
+        }
+    }
+
     /// Turns a client away with the descriptor in reserve.
     ///
     /// Another thread may be quicker to take what is given up for it here; then there is a reserve again as soon as

@@ -144,17 +144,18 @@ class Clients(threading.Thread):
                 one.socket.close()
 
     def connect(self, one):
-        one.socket, one.buffer = socket.socket(), b""
-        one.socket.settimeout(5)
-        try:
-            one.socket.connect(self.address)
-        except OSError:
-            one.socket.close()
-            one.socket, one.due = None, time.monotonic() + 0.01
-            return self.note(one, "refused")
-        one.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.socket, one.buffer, one.state = socket.socket(), b"", "connecting"
         one.socket.setblocking(False)
-        self.selector.register(one.socket, selectors.EVENT_READ, one)
+        one.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.socket.connect_ex(self.address)
+        self.selector.register(one.socket, selectors.EVENT_WRITE, one)
+
+    def connected(self, one):
+        if one.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.end(one, "refused")
+            one.due = max(one.due, time.monotonic() + 0.01)
+            return
+        self.selector.modify(one.socket, selectors.EVENT_READ, one)
         self.ask(one)
 
     def ask(self, one):
@@ -173,6 +174,8 @@ class Clients(threading.Thread):
             return self.end(one, "closed")
 
     def ready(self, one):
+        if one.state == "connecting":
+            return self.connected(one)
         try:
             data = one.socket.recv(65536)
         except BlockingIOError:

@@ -70,6 +70,7 @@ final class DownstreamConnection {
     func opened() {
         setDeadline(worker.now + worker.plan.timeouts.headers)
         process()
+        if worker.isDraining { drain() }
     }
 
     // MARK: Events
