@@ -66,8 +66,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Settings", "Bytes", "HTTP", "JOSE", "Reactor", "Identity", "Policy", "Upstreams", "Telemetry",
-                "Configuration", "CLinux",
+                "Settings", "Bytes", "HTTP", "HTTP2", "JOSE", "Reactor", "TLS", "Identity", "Policy", "Upstreams",
+                "Telemetry", "Configuration", "CLinux",
             ],
             swiftSettings: hot
         ),
@@ -105,6 +105,7 @@ let package = Package(
             swiftSettings: cold
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
+        .testTarget(name: "GatewayTests", dependencies: ["Gateway", "HTTP", "HTTP2", "Bytes"], swiftSettings: cold),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Settings"],

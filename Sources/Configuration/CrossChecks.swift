@@ -36,6 +36,7 @@ struct CrossChecks {
         unique("route", settings.routes.map { ($0.name, $0.marks["name"]) })
         unique("group", allGroups(settings.groups).map { ($0.name, $0.marks["name"]) })
         checkClientIdentities()
+        checkRevocations()
         var seen: [String: String] = [:]
         for issuer in settings.issuers where !issuer.issuer.isEmpty {
             if let first = seen[issuer.issuer] {
@@ -64,6 +65,16 @@ struct CrossChecks {
                 )
             }
             seen[identity.name] = identity
+        }
+    }
+
+    /// Revocations of issuers that do not exist would revoke nothing.
+    private func checkRevocations() {
+        let names = settings.issuers.map(\.name) + clientIdentities.map(\.name)
+        let known = names + settings.issuers.map(\.issuer) + clientIdentities.compactMap(\.issuer)
+        for (index, revocation) in settings.revocations.enumerated() {
+            guard let issuer = revocation.issuer, !known.contains(issuer) else { continue }
+            unknown("issuer", issuer, names, "revocations[\(index)]", at: revocation.marks["issuer"])
         }
     }
 

@@ -8,6 +8,7 @@ import Identity
 import Reactor
 import Settings
 import Synchronization
+import TLS
 import Telemetry
 import Upstreams
 
@@ -19,8 +20,8 @@ public final class Gateway {
     private let configurationPath: String
     private let control: Control
     private let offload: OffloadPool
-    private var snapshot: Snapshot
-    private let metrics: Metrics
+    private(set) var snapshot: Snapshot
+    let metrics: Metrics
     private var log: AccessLog?
     private var workers: [(mailbox: Mailbox<WorkerMessage>, pulse: Pulse, thread: Threads.Running)] = []
     private let running = Atomic<Int>(0)
@@ -30,16 +31,32 @@ public final class Gateway {
     private var isReloading = false
     private var reloadAgain = false
     private var resolveDue: [Int64] = []
-    private let names: NameBook
+    private let continuity: Continuity
+    private let revocations: Revocations
+    let desk: RevocationDesk
     private let startedAt = Clock.unixMilliseconds() / 1000
 
-    private init(path: String, snapshot: Snapshot, names: NameBook, metrics: Metrics) throws(SystemError) {
+    private init(
+        path: String,
+        snapshot: Snapshot,
+        continuity: Continuity,
+        metrics: Metrics,
+        revocations: Revocations
+    ) throws(SystemError) {
+        self.revocations = revocations
         configurationPath = path
-        self.names = names
+        self.continuity = continuity
+        watch = FileWatch(snapshot.settings)
         self.snapshot = snapshot
         self.metrics = metrics
         control = try Control()
         offload = try OffloadPool(threads: snapshot.settings.offloadThreads, limit: 1024)
+        desk = RevocationDesk(
+            revocations,
+            file: snapshot.settings.revocationFile,
+            mailbox: control.mailbox,
+            offload: offload
+        )
     }
 
     // MARK: Run
@@ -50,8 +67,8 @@ public final class Gateway {
         Processors.raiseDescriptorLimit()
         let reasons = Reason.allCases.map { "\($0.code)" }
         let protocolErrors = ProtocolError.allCases.map { "\($0.code)" }
-        let names = NameBook()
-        let loaded = SnapshotBuilder.load(path: path, generation: 1, names: names)
+        let continuity = Continuity()
+        let loaded = SnapshotBuilder.load(path: path, generation: 1, continuity: continuity)
         guard let settings = loaded.settings, let build = loaded.build else {
             for line in loaded.messages { FileHandleOutput.error(line) }
             return 1
@@ -61,8 +78,15 @@ public final class Gateway {
         let count = settings.workerCount
         let metrics = Metrics(workers: count, reasons: reasons, protocolErrors: protocolErrors)
         let snapshot = build(metrics)
+        guard let revocations = Revocations.restored(snapshot) else { return 1 }
         do {
-            let gateway = try Gateway(path: path, snapshot: snapshot, names: names, metrics: metrics)
+            let gateway = try Gateway(
+                path: path,
+                snapshot: snapshot,
+                continuity: continuity,
+                metrics: metrics,
+                revocations: revocations
+            )
             try gateway.start(workers: count)
             gateway.loop()
             return 0
@@ -107,7 +131,7 @@ public final class Gateway {
             ops = OpsServer(
                 control: control,
                 listener: Listener(descriptor: descriptor, address: bound, isShared: false)
-            ) { endpoints.answer($0, $1, $2) }
+            ) { endpoints.answer($0, $1) }
             Log.info("listening", ("listener", "ops"), ("address", bound.text))
         }
         for index in 0..<count { try startWorker(index, listeners[index]) }
@@ -125,6 +149,7 @@ public final class Gateway {
             listeners: listeners,
             mailbox: mailbox,
             metrics: metrics,
+            revocations: revocations,
             log: log,
             pulse: pulse
         )
@@ -142,9 +167,10 @@ public final class Gateway {
             _ = control.post(.resolved(generation: 0, upstream: -1, []))
         }
         workers.append((mailbox, pulse, thread))
+        desk.workers.append(mailbox)
     }
 
-    fileprivate func workerEnded() { running.subtract(1, ordering: .releasing) }
+    func workerEnded() { running.subtract(1, ordering: .releasing) }
 
     private func loop() {
         var healthDue: Int64 = 0
@@ -156,6 +182,9 @@ public final class Gateway {
             if health != nil, healthDue > control.now + 50 { healthDue = min(healthDue, control.now + 50) }
             ops?.turn(now: control.now)
             resolveNames()
+            desk.turn(now: control.now)
+            continuity.rotate(now: control.now)
+            watchFiles()
             watchLoops()
         }
         for worker in workers { worker.thread.join() }
@@ -168,6 +197,7 @@ public final class Gateway {
 
     private func apply(_ next: Snapshot) {
         snapshot = next
+        watch = FileWatch(next.settings)
         next.settings.log.configure()
         health?.stop()
         let isChecked = next.settings.upstreams.contains { $0.health != nil }
@@ -187,9 +217,9 @@ public final class Gateway {
         let metrics = metrics
         let old = snapshot
         let mailbox = control.mailbox
-        let names = names
+        let continuity = continuity
         let accepted = offload.submit {
-            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1, names: names)
+            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1, continuity: continuity)
             mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
         }
         if !accepted { isReloading = false }
@@ -204,6 +234,13 @@ public final class Gateway {
                 reloadAgain = false
                 reload()
             }
+        case .looked(let looked, let changed):
+            guard changed else { return }
+            watch = looked
+            Log.info("a certificate or key file has changed")
+            reload()
+        case .obeyed(let ticket): desk.obeyed(ticket)
+        case .saved(let failure): desk.saved(failure)
         case .resolved(let generation, let upstream, let addresses):
             guard generation == snapshot.generation, upstream >= 0 else { return }
             let plan = snapshot.upstreams[upstream]
@@ -245,7 +282,13 @@ public final class Gateway {
             }
         }
         next.carryHealth(from: health?.states ?? [])
+        let revoked = next.identity.revocations(next.settings.revocations)
+        revocations.change { set in
+            set.limit = next.settings.limits.revocations
+            set.configure(revoked)
+        }
         for worker in workers { worker.mailbox.post(.adopt(next)) }
+        if !revoked.isEmpty { desk.tell(revoked) {} }
         apply(next)
         metrics.reloaded(applied: true, unixSeconds: seconds)
         Log.info("configuration applied", ("generation", "\(next.generation)"))
@@ -281,7 +324,7 @@ public final class Gateway {
             }
             let mailbox = control.mailbox
             let generation = snapshot.generation
-            let names = names
+            let names = continuity.names
             _ = offload.submit {
                 let lists = plan.servers.map { server in
                     switch server.location {
@@ -291,6 +334,23 @@ public final class Gateway {
                 }
                 mailbox.post(.resolved(generation: generation, upstream: index, lists))
             }
+        }
+    }
+
+    private var watch: FileWatch
+    private var watchDue: Int64 = 0
+
+    /// Looks at the files of certificates and keys, and reloads when one was replaced.
+    private func watchFiles() {
+        let interval = Int64(snapshot.settings.tls.fileCheck.milliseconds)
+        guard interval > 0, !watch.isEmpty, control.now >= watchDue, !isReloading else { return }
+        watchDue = control.now + interval
+        let mailbox = control.mailbox
+        let before = watch
+        _ = offload.submit {
+            var watch = before
+            let changed = watch.hasChanged()
+            mailbox.post(.looked(watch, changed: changed))
         }
     }
 
@@ -341,6 +401,14 @@ public final class Gateway {
             ("workers", turning, turning ? "\(workers.count) turning" : "a loop does not turn"),
             ("draining", drainDeadline == nil, drainDeadline == nil ? "no" : "the gateway is shutting down"),
         ]
+        let seconds = Clock.unixMilliseconds() / 1000
+        for (listener, facts) in certificates {
+            let days = facts.secondsLeft(at: seconds) / 86_400
+            let detail = facts.isExpired(at: seconds) ? "expired" : "expires in \(days) days"
+            all.append(
+                ("certificate \(listener) \(facts.names.first ?? facts.subject)", !facts.isExpired(at: seconds), detail)
+            )
+        }
         for issuer in snapshot.identity.issuerStates {
             all.append(("issuer " + issuer.name, issuer.hasKeys, issuer.detail))
         }
@@ -352,78 +420,11 @@ public final class Gateway {
         (health?.states ?? []).map { ($0.upstream, $0.address.text, $0.isUp) }
     }
 
+    /// The certificates of the TLS listeners.
+    var certificates: [(listener: String, facts: CertificateFacts)] {
+        snapshot.listeners.flatMap { listener in (listener.tls?.certificates ?? []).map { (listener.name, $0) } }
+    }
+
     /// Whether every worker has begun to turn.
     var isStarted: Bool { workers.allSatisfy { $0.pulse.last > 0 } }
-
-    /// Writes all metrics.
-    func writeMetrics(to out: OutputBuffer) {
-        let health = backends.map {
-            ExtraMetric(
-                "backend_up",
-                "Whether active checks have the backend in.",
-                kind: .gauge,
-                labels: [("upstream", $0.upstream), ("backend", $0.backend)],
-                value: $0.isUp ? 1 : 0
-            )
-        }
-        let info = ExtraMetric(
-            "build_info",
-            "The running version.",
-            kind: .gauge,
-            labels: [("version", Self.version)],
-            value: 1
-        )
-        let generation = ExtraMetric(
-            "configuration_generation",
-            "Generation of the configuration in force.",
-            kind: .gauge,
-            labels: [],
-            value: Double(snapshot.generation)
-        )
-        PrometheusText.render(metrics, extra: health + [info, generation], into: out)
-    }
-}
-
-/// Tells the last of several threads that it is the last.
-private final class Countdown: Sendable {
-    private let left: Atomic<Int>
-
-    init(_ count: Int) { left = Atomic(count) }
-
-    /// One is done; true for the last.
-    func step() -> Bool { left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
-}
-
-/// Lets a worker's thread report its end; the gateway outlives its threads, which it joins.
-private struct WeakCounter: @unchecked Sendable {
-    // Exception: only the atomic counter of the gateway is touched.
-    private unowned let gateway: Gateway
-
-    init(_ gateway: Gateway) { self.gateway = gateway }
-
-    func workerEnded() { gateway.workerEnded() }
-}
-
-/// What a worker's thread needs to make its worker; made on the control thread, used once on the worker's.
-private struct WorkerStart: @unchecked Sendable {
-    // Exception: the listeners change hands here, before the thread begins to use them.
-    let index: Int
-    let snapshot: Snapshot
-    let listeners: [Listener]
-    let mailbox: Mailbox<WorkerMessage>
-    let metrics: Metrics
-    let log: AccessLog?
-    let pulse: Pulse
-
-    func make() throws(SystemError) -> Worker {
-        try Worker(
-            index: index,
-            snapshot: snapshot,
-            listeners: listeners,
-            mailbox: mailbox,
-            metrics: metrics,
-            lane: log?.makeLane(metrics.worker(index)),
-            pulse: pulse
-        )
-    }
 }

@@ -13,7 +13,9 @@ final class IdentityPlan: Sendable {
     let assertion: AssertionSigner.Plan?
     /// `X-Portcullis-Assertion: `, as it begins its line.
     let assertionLine: [UInt8]
-    /// Names of the issuers; the index is `Principal.issuer`.
+    /// What client certificates are credentials of, after the issuers of tokens.
+    let certificates: [CertificateAuthenticator]
+    /// Names of the issuers of tokens, and then of client certificates; the index is `Principal.issuer`.
     ///
     /// An issuer with public keys and secrets is there twice.
     let issuerNames: [[UInt8]]
@@ -37,7 +39,22 @@ final class IdentityPlan: Sendable {
             injection: injection,
             longestToken: settings.limits.token.bytes
         )
-        issuerNames = issuers.map { Array($0.name.utf8) }
+        var identities: [ClientIdentitySettings] = []
+        for identity in settings.listeners.compactMap({ $0.tls?.clientIdentity })
+        where !identities.contains(where: { $0.name == identity.name }) {
+            identities.append(identity)
+        }
+        let injection = injection
+        certificates = identities.enumerated().map { index, identity in
+            CertificateAuthenticator(
+                identity,
+                index: issuers.count + index,
+                roles: JOSE.ClaimPath(names: settings.identity.rolesClaim.names),
+                scope: JOSE.ClaimPath(names: settings.identity.scopeClaim.names),
+                injection: injection
+            )
+        }
+        issuerNames = issuers.map { Array($0.name.utf8) } + identities.map { Array($0.name.utf8) }
         issuerStates = issuers.map { ($0.name, $0.keyCount > 0, "\($0.keyCount) keys") }
         self.assertion = assertion?.plan
         assertionLine = settings.assertion.map { Array("\($0.header.text): ".utf8) } ?? []

@@ -1,6 +1,5 @@
 // COLD. Reads and checks the keys that the configuration names; every problem is told with its place.
 import Configuration
-import Glibc
 import Identity
 import JOSE
 import Settings
@@ -82,7 +81,8 @@ struct KeyImport {
             maxLifetime: Int64(issuer.maxLifetime.wholeSeconds),
             required: issuer.requiredClaims.map { JOSE.ClaimPath(names: $0.names) },
             roles: JOSE.ClaimPath(names: (issuer.rolesClaim ?? identity.rolesClaim).names),
-            scope: JOSE.ClaimPath(names: (issuer.scopeClaim ?? identity.scopeClaim).names)
+            scope: JOSE.ClaimPath(names: (issuer.scopeClaim ?? identity.scopeClaim).names),
+            ignoresOtherBindings: issuer.unverifiableBinding == .ignore
         )
         return IssuerImport(name: issuer.name, plan: plan, keyCount: keys.keys.count)
     }
@@ -154,22 +154,12 @@ struct KeyImport {
     // MARK: Files and messages
 
     private mutating func read(_ file: FileReference, at place: SourceLocation) -> [UInt8]? {
-        let descriptor = open(file.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            report(at: place, "cannot read \(file.path): \(String(cString: strerror(errno)))")
+        switch MaterialFile.read(file.path, limit: Self.maximumFileBytes) {
+        case .success(let bytes): return bytes
+        case .failure(let problem):
+            report(at: place, problem.text)
             return nil
         }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        while bytes.count <= Self.maximumFileBytes {
-            let part = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
-                count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
-            }
-            if part.isEmpty { return bytes }
-            bytes += part
-        }
-        report(at: place, "\(file.path) is larger than \(Self.maximumFileBytes >> 20) MiB")
-        return nil
     }
 
     private mutating func report(at place: SourceLocation, _ message: String) {

@@ -1,27 +1,102 @@
 // COLD to build, HOT to read. One generation of everything that follows from a configuration file; never changes.
 import Bytes
 import HTTP
+import HTTP2
 import Identity
 import Policy
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import Upstreams
 
-/// Where to listen.
-struct ListenerPlan: Sendable {
-    var name: String
-    var address: SocketAddress
-    var backlog: Int32
-    var mode: UInt32
+/// Where to listen, and what is spoken there.
+final class ListenerPlan: Sendable {
+    /// Its place in the configuration.
+    let index: Int
+    let name: String
+    let address: SocketAddress
+    let backlog: Int32
+    let mode: UInt32
+    /// TLS of its clients; nil for clear text.
+    let tls: ServerTLS?
+    /// Takes client certificates for credentials; nil where they are none.
+    let clientIdentity: CertificateAuthenticator?
+    /// Who may sign client certificates, in PEM; empty when they are not asked for.
+    let clientCA: [UInt8]
+    /// Whether HTTP/2 is spoken beside HTTP/1.
+    let http2: Bool
+    /// TLS handshakes that each worker begins per second; 0 for any number.
+    let handshakesPerSecond: Double
+    /// Peers whose connections begin with a PROXY header.
+    let proxies: [(network: IPAddress, bits: Int)]
     /// Most connections over all workers, nil for no limit of its own.
-    var maximumConnections: Int?
+    let maximumConnections: Int?
+    /// Port of https to which requests are sent instead of being served; 0: they are served.
+    let redirectPort: Int
+    /// The whole `Strict-Transport-Security` line, or nothing.
+    let hstsLine: [UInt8]
+
+    init(
+        index: Int,
+        name: String,
+        address: SocketAddress,
+        backlog: Int32,
+        mode: UInt32,
+        tls: ServerTLS?,
+        clientIdentity: CertificateAuthenticator?,
+        clientCA: [UInt8],
+        http2: Bool,
+        handshakesPerSecond: Double,
+        proxies: [(network: IPAddress, bits: Int)],
+        maximumConnections: Int?,
+        redirectPort: Int,
+        hsts: HSTSSettings?
+    ) {
+        self.index = index
+        self.name = name
+        self.address = address
+        self.backlog = backlog
+        self.mode = mode
+        self.tls = tls
+        self.clientIdentity = clientIdentity
+        self.clientCA = clientCA
+        self.http2 = http2
+        self.handshakesPerSecond = handshakesPerSecond
+        self.proxies = proxies
+        self.maximumConnections = maximumConnections
+        self.redirectPort = redirectPort
+        hstsLine = hsts.map { Array($0.line.utf8) } ?? []
+    }
+
+    /// Whether something comes before the first request of a connection.
+    @inline(__always)
+    func needsHandshake(with peer: IPAddress) -> Bool { tls != nil || expectsProxyHeader(from: peer) }
+
+    /// Whether connections of a peer begin with a PROXY header: of the listed ones always, of others never.
+    func expectsProxyHeader(from peer: IPAddress) -> Bool {
+        if proxies.isEmpty || peer.isUnix { return false }
+        return proxies.contains { peer.isIn($0.network, bits: $0.bits) }
+    }
+
+    /// Whether a socket of another plan serves this one.
+    func isBound(like other: ListenerPlan) -> Bool {
+        name == other.name && address == other.address && backlog == other.backlog && mode == other.mode
+            && maximumConnections == other.maximumConnections
+    }
+
+    /// What a newer configuration says of this listener; sockets stay, certificates change.
+    func current(in snapshot: Snapshot) -> ListenerPlan {
+        if index < snapshot.listeners.count, snapshot.listeners[index].name == name { return snapshot.listeners[index] }
+        return snapshot.listeners.first { $0.name == name } ?? self
+    }
 }
 
 /// Choices about fields, ready to be used.
 final class FieldPlan: Sendable {
-    /// The whole `Via` line for an HTTP/1.1 message and for an HTTP/1.0 one.
+    /// The whole `Via` line for a message that came over HTTP/1.1, over HTTP/2, and over HTTP/1.0.
     let via11: [UInt8]
+    let via20: [UInt8]
     let via10: [UInt8]
     let unusualNames: HTTPSettings.UnusualNames
     /// Whether `X-HTTP-Method-Override` and its kin go on.
@@ -41,6 +116,7 @@ final class FieldPlan: Sendable {
 
     init(_ settings: HTTPSettings) {
         via11 = settings.via.isEmpty ? [] : Array("Via: 1.1 \(settings.via)\r\n".utf8)
+        via20 = settings.via.isEmpty ? [] : Array("Via: 2.0 \(settings.via)\r\n".utf8)
         via10 = settings.via.isEmpty ? [] : Array("Via: 1.0 \(settings.via)\r\n".utf8)
         passesMethodOverride = settings.methodOverride == .pass
         unusualNames = settings.unusualNames
@@ -75,6 +151,8 @@ final class Snapshot: Sendable {
     let maximumConnections: Int
     let maximumRequests: UInt32
     let bufferLimit: Int
+    let http2Limits: HTTP2Limits
+    let http2UpstreamLimits: HTTP2Limits
     let chunkExtensionLimit: Int
     let drain: Int64
     let trusted: [(network: IPAddress, bits: Int)]
@@ -119,6 +197,11 @@ final class Snapshot: Sendable {
         maximumConnections = settings.limits.connections
         maximumRequests = UInt32(clamping: settings.limits.requestsPerConnection)
         bufferLimit = settings.limits.buffer.bytes
+        http2Limits = settings.limits.http2Limits
+        var http2 = HTTP2Limits.upstream
+        http2.queueHigh = bufferLimit
+        http2.queueLow = bufferLimit / 4
+        http2UpstreamLimits = http2
         chunkExtensionLimit = settings.limits.chunkExtension.bytes
         drain = Int64(settings.drain.milliseconds)
         trusted = settings.trustedProxies.map {
@@ -159,9 +242,13 @@ final class Snapshot: Sendable {
     func needsRestart(comparedWith old: Snapshot) -> [String] {
         var names: [String] = []
         if settings.workers != old.settings.workers { names.append("workers") }
-        if settings.listeners != old.settings.listeners { names.append("listeners") }
+        if listeners.count != old.listeners.count || !zip(listeners, old.listeners).allSatisfy({ $0.isBound(like: $1) })
+        {
+            names.append("listeners")
+        }
         if settings.ops != old.settings.ops { names.append("ops") }
         if settings.offloadThreads != old.settings.offloadThreads { names.append("offload_threads") }
+        if settings.revocationFile != old.settings.revocationFile { names.append("revocation_file") }
         return names
     }
 
@@ -176,6 +263,7 @@ final class Snapshot: Sendable {
 
 extension TimeoutPlan {
     init(_ settings: TimeoutSettings) {
+        handshake = Int64(settings.handshake.milliseconds)
         headers = Int64(settings.headers.milliseconds)
         bodyProgress = Int64(settings.bodyProgress.milliseconds)
         request = Int64(settings.request.milliseconds)
@@ -184,5 +272,13 @@ extension TimeoutPlan {
         write = Int64(settings.write.milliseconds)
         linger = Int64(settings.linger.milliseconds)
         loopStall = Int64(settings.loopStall.milliseconds)
+    }
+}
+
+extension HSTSSettings {
+    /// The header line (RFC 6797 §6.1).
+    fileprivate var line: String {
+        "Strict-Transport-Security: max-age=\(Int(maxAge.wholeSeconds))"
+            + (includesSubdomains ? "; includeSubDomains" : "") + (preload ? "; preload" : "") + "\r\n"
     }
 }

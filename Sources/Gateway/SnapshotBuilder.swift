@@ -6,6 +6,7 @@ import Identity
 import Policy
 import Reactor
 import Settings
+import TLS
 import Telemetry
 import Upstreams
 
@@ -21,10 +22,16 @@ struct SnapshotResult {
     var table: RouteTable?
 }
 
+/// TLS of one listener as it was read.
+private struct ListenerMaterial {
+    var tls: ServerTLS?
+    var clientCA: [UInt8]
+}
+
 /// Builds snapshots.
 enum SnapshotBuilder {
     /// Reads the file at `path` and prepares everything that follows from it.
-    static func load(path: String, generation: UInt64, names: NameBook) -> SnapshotResult {
+    static func load(path: String, generation: UInt64, continuity: Continuity) -> SnapshotResult {
         let loaded = Configuration.load(path: path, environment: ProcessInfo.processInfo.environment)
         var diagnostics = loaded.diagnostics
         guard let settings = loaded.settings else {
@@ -39,10 +46,28 @@ enum SnapshotBuilder {
         let imported = keys.plan(settings)
         diagnostics += keys.diagnostics
         if let imported { diagnostics += RouteChecks.run(settings, imported.injection) }
+        var tls: [ListenerMaterial] = []
+        var clients: [ClientTLS?] = []
+        do throws(TLSError) {
+            let now = Clock.unixMilliseconds() / 1000
+            var material = TLSImport(ticketKeys: try continuity.ticketKeys(settings.tls), now: now)
+            for listener in settings.listeners {
+                tls.append(ListenerMaterial(tls: material.server(listener), clientCA: material.clientCA))
+            }
+            for upstream in settings.upstreams { clients.append(material.client(upstream)) }
+            diagnostics += material.diagnostics
+        } catch {
+            diagnostics.append(Diagnostic(at: settings.tls.marks["ticket_rotation"], error.message))
+        }
         var board = 0
         var upstreams: [UpstreamPlan] = []
         if !diagnostics.contains(where: { $0.severity == .error }) {
-            upstreams = settings.upstreams.map { plan($0, board: &board, names, &diagnostics) }
+            upstreams = zip(settings.upstreams, clients).map { upstream, client in
+                var plan = plan(upstream, board: &board, continuity.names, &diagnostics)
+                plan.tls = client
+                plan.isMultiplexed = upstream.protocol != .http1
+                return plan
+            }
         }
         let messages = text(diagnostics, file: path)
         guard let identity = imported, !diagnostics.contains(where: { $0.severity == .error }) else {
@@ -53,6 +78,8 @@ enum SnapshotBuilder {
 
         let size = board
         let plans = upstreams
+        let servers = tls
+        let workers = max(1, settings.workerCount)
         let targets = zip(settings.upstreams, plans).flatMap { healthTargets($0, $1, $1.servers.map(\.addresses)) }
         let build: (Metrics) -> Snapshot = { metrics in
             let routeSlots = metrics.routeSlots(settings.routes.map(\.name))
@@ -63,13 +90,26 @@ enum SnapshotBuilder {
             return Snapshot(
                 generation: generation,
                 settings: settings,
-                listeners: settings.listeners.map {
+                listeners: settings.listeners.enumerated().map { index, listener in
                     ListenerPlan(
-                        name: $0.name,
-                        address: SocketAddress($0.address),
-                        backlog: Int32(clamping: $0.backlog),
-                        mode: $0.mode,
-                        maximumConnections: $0.maxConnections
+                        index: index,
+                        name: listener.name,
+                        address: SocketAddress(listener.address),
+                        backlog: Int32(clamping: listener.backlog),
+                        mode: listener.mode,
+                        tls: servers[index].tls,
+                        clientIdentity: listener.tls?.clientIdentity.flatMap { settings in
+                            identity.certificates.first { $0.name == settings.name }
+                        },
+                        clientCA: servers[index].clientCA,
+                        http2: listener.tls?.http2 ?? true,
+                        handshakesPerSecond: Double(settings.limits.handshakesPerSecond) / Double(workers),
+                        proxies: (listener.proxyProtocol?.from ?? []).map {
+                            (IPAddress(high: $0.network.high, low: $0.network.low, port: 0), $0.prefixLength)
+                        },
+                        maximumConnections: listener.maxConnections,
+                        redirectPort: listener.redirectToHTTPS ?? 0,
+                        hsts: listener.tls?.hsts
                     )
                 },
                 opsAddress: settings.ops.isEnabled ? SocketAddress(settings.ops.address) : nil,
@@ -156,9 +196,11 @@ enum SnapshotBuilder {
                 HealthTarget(
                     upstream: settings.name,
                     address: address,
+                    hostName: planned.hostName,
+                    tls: plan.tls,
                     boardIndex: planned.boardIndex + index,
                     plan: HealthPlan(
-                        path: health.path,
+                        question: settings.healthQuestion,
                         host: health.host ?? (name.hasPrefix("unix:") ? "localhost" : name),
                         interval: Int64(health.interval.milliseconds),
                         timeout: Int64(health.timeout.milliseconds),
@@ -279,6 +321,16 @@ extension LogSettings {
             case .error: .error
             }
         Log.configure(level: least, format: format == .json ? .json : .text)
+    }
+}
+
+extension UpstreamSettings {
+    /// What a probe of its backends asks.
+    fileprivate var healthQuestion: HealthQuestion {
+        guard let health, health.type == .grpc else {
+            return self.protocol == .http1 ? .http1(path: health?.path ?? "/") : .http2(path: health?.path ?? "/")
+        }
+        return .grpc(service: health.service)
     }
 }
 

@@ -3,6 +3,7 @@ import Bytes
 import CLinux
 import Glibc
 import HTTP
+import HTTP2
 import Identity
 import Reactor
 import Telemetry
@@ -16,6 +17,8 @@ enum WorkerMessage: Sendable {
     case log(AccessLog?, switched: @Sendable () -> Void)
     /// A server's name has new addresses.
     case resolved(generation: UInt64, upstream: Int, [[SocketAddress]])
+    /// Forget and end what is revoked, and call back.
+    case revoked([Revocation], obeyed: @Sendable () -> Void)
     /// Stop accepting, finish what runs, and end by the deadline (monotonic milliseconds).
     case drain(until: Int64)
 }
@@ -23,9 +26,12 @@ enum WorkerMessage: Sendable {
 /// Who owns a descriptor.
 enum Slot {
     case free
-    case listener(Listener)
-    case downstream(DownstreamConnection)
-    case upstream(UpstreamConnection)
+    case listener(Listener, ListenerPlan)
+    case handshake(ClientHandshake)
+    case http1(HTTP1Connection)
+    case http2(HTTP2Connection)
+    case upstream(HTTP1Upstream)
+    case backend(HTTP2Backend)
     case mailbox
 }
 
@@ -39,14 +45,20 @@ final class Worker {
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
     /// Of all workers: limits of the process count all connections.
-    private let allMetrics: Metrics
+    let allMetrics: Metrics
     /// Client connections that leave enough descriptors for everything else.
-    private let descriptorLimit: Int
+    let descriptorLimit: Int
     private(set) var lane: AccessLane?
     let small = BufferPool(size: 16 * 1024, kept: 1024)
     let large = BufferPool(size: 256 * 1024, kept: 16)
     let scratch: UnsafeMutablePointer<UInt8>
     static let scratchSize = 256 * 1024
+    /// What was read of a multiplexed connection, while its events are dealt with: clients' and backends'.
+    let frames: UnsafeMutablePointer<UInt8>
+    let backendFrames: UnsafeMutablePointer<UInt8>
+    static let framesSize = 64 * 1024
+    /// Memory that the codecs of HTTP/2 share.
+    let workspace: HTTP2Workspace
 
     /// The head being parsed or written right now; valid until the next parse on this worker.
     private(set) var requestHead: RequestHead
@@ -60,6 +72,8 @@ final class Worker {
     let dates = DateCache()
     /// Tokens that were verified already; survives reloads, whose generation is part of its key.
     private(set) var cache: VerifiedCache
+    /// What is revoked, for the whole process.
+    let revocations: Revocations
     var random: FastRandom
 
     /// Monotonic milliseconds of this turn.
@@ -68,20 +82,24 @@ final class Worker {
     var unixSeconds: Int64
     var plan: WorkerPlan
 
-    private var slots: [Slot] = []
-    private var generations: [UInt32] = []
-    private var listeners: [Listener] = []
+    var slots: [Slot] = []
+    var generations: [UInt32] = []
+    var listeners: [Listener] = []
     /// Whether no listener is watched for a moment, because there is no descriptor for a client.
-    private var isFull = false
+    var isFull = false
     private var pending: [UInt64] = []
+    private var unflushed: [UInt64] = []
     private var exchangePool: [Exchange] = []
     private(set) var exchanges: [Exchange] = []
-    private(set) var connections = 0
+    var connections = 0
     private(set) var activeExchanges = 0
-    private var drainDeadline: Int64?
+    var handshakes = HandshakeBudget()
+    /// Connections of each listener, over all workers.
+    let loads: [ListenerLoad?]
+    var drainDeadline: Int64?
     /// When a drain closes the listeners: milliseconds after its begin in which handshakes come to their end.
-    private var listenersClose: Int64 = 0
-    private static let handshake: Int64 = 100
+    var listenersClose: Int64 = 0
+    static let handshake: Int64 = 100
     private var nextSweep: Int64 = 0
     /// Beats once per turn; the watchdog looks at it.
     let pulse: Pulse
@@ -94,40 +112,53 @@ final class Worker {
         listeners: [Listener],
         mailbox: Mailbox<WorkerMessage>,
         metrics: Metrics,
+        revocations: Revocations,
         lane: AccessLane?,
         pulse: Pulse
     ) throws(SystemError) {
         self.index = index
+        self.revocations = revocations
         self.metrics = metrics.worker(index)
         allMetrics = metrics
         descriptorLimit = Processors.connectionLimit
         self.lane = lane
         self.mailbox = mailbox
         self.listeners = listeners
+        loads = listeners.map(\.load)
         self.pulse = pulse
         poller = try Poller()
         now = Clock.milliseconds()
         unixSeconds = Clock.unixMilliseconds() / 1000
         wheel = TimerWheel(now: now)
         scratch = .allocate(capacity: Self.scratchSize)
+        frames = .allocate(capacity: Self.framesSize)
+        backendFrames = .allocate(capacity: Self.framesSize)
+        workspace = HTTP2Workspace(pool: small)
         random = FastRandom()
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
         requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
         target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
         register(mailbox.descriptor, .mailbox)
-        for listener in listeners { register(listener.descriptor, .listener(listener), shared: listener.isShared) }
+        for (listener, plan) in zip(listeners, snapshot.listeners) {
+            register(listener.descriptor, .listener(listener, plan), shared: listener.isShared)
+        }
     }
 
-    deinit { scratch.deallocate() }
+    deinit {
+        scratch.deallocate()
+        frames.deallocate()
+        backendFrames.deallocate()
+    }
 
     /// Runs until drained.
     func run() {
         // Ready from now on, not from the first event on.
         tick()
         while true {
+            let isBusy = !pending.isEmpty || !unflushed.isEmpty
             let limit: Int64 = isDraining ? 20 : 500
-            let count = poller.wait(milliseconds: pending.isEmpty ? wheel.timeout(now: now, limit: limit) : 0)
+            let count = poller.wait(milliseconds: isBusy ? 0 : wheel.timeout(now: now, limit: limit))
             tick()
             for i in 0..<count {
                 let event = poller.event(i)
@@ -135,6 +166,7 @@ final class Worker {
             }
             fireTimers()
             resumePending()
+            flushQueued()
             lane?.tick(now: now)
             if Clock.milliseconds() - now > plan.timeouts.loopStall { metrics.add(.loopStalls, 1) }
             if let deadline = drainDeadline, isDrained(deadline) { break }
@@ -153,9 +185,12 @@ final class Worker {
         let place = Int(descriptor)
         guard place < slots.count, generations[place] == generation else { return }
         switch slots[place] {
-        case .downstream(let connection): connection.ready(readiness)
+        case .http1(let connection): connection.ready(readiness)
         case .upstream(let connection): connection.ready(readiness)
-        case .listener(let listener): accept(listener)
+        case .http2(let connection): connection.ready(readiness)
+        case .backend(let connection): connection.ready(readiness)
+        case .listener(let listener, let plan): accept(listener, plan)
+        case .handshake(let connection): connection.ready(readiness)
         case .mailbox: readMail()
         case .free: break
         }
@@ -167,8 +202,14 @@ final class Worker {
             let owner = wheel.owner(of: timer)
             if owner & Self.exchangeTimer != 0 {
                 exchanges[Int(owner & ~Self.exchangeTimer)].timerFired()
-            } else if let connection = downstream(owner) {
-                connection.timerFired()
+            } else {
+                switch slot(owner) {
+                case .http1(let connection): connection.timerFired()
+                case .http2(let connection): connection.timerFired()
+                case .handshake(let connection): connection.timerFired()
+                case .backend(let connection): connection.timerFired()
+                case .upstream, .listener, .mailbox, .free: break
+                }
             }
         }
         if now >= nextSweep {
@@ -183,13 +224,35 @@ final class Worker {
         let due = pending
         pending.removeAll(keepingCapacity: true)
         for key in due {
-            if let connection = downstream(key) {
-                connection.resume()
-            } else if let connection = upstream(key), let exchange = connection.exchange {
-                exchange.pumpResponse()
+            switch slot(key) {
+            case .http1(let connection): connection.resume()
+            case .http2(let connection): connection.resume()
+            case .backend(let connection): connection.resume()
+            case .upstream(let connection): connection.exchange?.pumpResponse()
+            case .listener, .handshake, .mailbox, .free: break
             }
         }
     }
+
+    /// Sends what multiplexed connections have queued in this turn.
+    private func flushQueued() {
+        var rounds = 0
+        while !unflushed.isEmpty, rounds < 4 {
+            rounds += 1
+            let due = unflushed
+            unflushed.removeAll(keepingCapacity: true)
+            for key in due {
+                switch slot(key) {
+                case .http2(let connection): connection.flush()
+                case .backend(let connection): connection.flush()
+                default: break
+                }
+            }
+        }
+    }
+
+    /// Flushes a multiplexed connection at the end of this turn.
+    func flushLater(_ key: UInt64) { unflushed.append(key) }
 
     /// Runs a connection again in the next turn, because it used up its share of this one.
     func later(_ key: UInt64) { pending.append(key) }
@@ -201,7 +264,7 @@ final class Worker {
 
     /// Takes a descriptor into the table and the poller; returns its key, or nil when the kernel refuses.
     @discardableResult
-    private func register(_ descriptor: Int32, _ slot: Slot, shared: Bool = false) -> UInt64? {
+    func register(_ descriptor: Int32, _ slot: Slot, shared: Bool = false) -> UInt64? {
         let place = Int(descriptor)
         while slots.count <= place {
             slots.append(.free)
@@ -226,8 +289,12 @@ final class Worker {
         return place < generations.count ? generations[place] : 1
     }
 
-    func adopt(_ connection: UpstreamConnection) -> Bool {
+    func adopt(_ connection: HTTP1Upstream) -> Bool {
         register(connection.descriptor, .upstream(connection)) != nil
+    }
+
+    func adopt(_ connection: HTTP2Backend) -> Bool {
+        register(connection.descriptor, .backend(connection)) != nil
     }
 
     /// Closes a descriptor and makes every event that is still under way for it stale.
@@ -239,85 +306,34 @@ final class Worker {
         Socket.close(descriptor)
     }
 
-    func downstream(_ key: UInt64) -> DownstreamConnection? {
+    /// Who has a registration, `.free` when that is over.
+    @inline(__always)
+    func slot(_ key: UInt64) -> Slot {
         let place = Int(truncatingIfNeeded: key & 0xffff_ffff)
-        guard place < slots.count, UInt64(generations[place]) == key >> 32 else { return nil }
-        if case .downstream(let connection) = slots[place] { return connection }
+        guard place < slots.count, UInt64(generations[place]) == key >> 32 else { return .free }
+        return slots[place]
+    }
+
+    /// A backend's multiplexed connection.
+    private func backend(_ key: UInt64) -> HTTP2Backend? {
+        if case .backend(let connection) = slot(key) { return connection }
+        return nil
+    }
+
+    /// A multiplexed connection to a backend that takes another request.
+    func carrier(of backend: Backend) -> HTTP2Backend? {
+        for key in backend.shared {
+            if let carrier = self.backend(key), carrier.takesRequests { return carrier }
+        }
         return nil
     }
 
     @inline(__always)
-    func upstream(_ key: UInt64) -> UpstreamConnection? {
+    func upstream(_ key: UInt64) -> HTTP1Upstream? {
         let place = Int(truncatingIfNeeded: key & 0xffff_ffff)
         guard place < slots.count, UInt64(generations[place]) == key >> 32 else { return nil }
         if case .upstream(let connection) = slots[place] { return connection }
         return nil
-    }
-
-    // MARK: Accepting
-
-    /// Takes waiting clients, at most 64; whether there may be more.
-    @discardableResult
-    private func accept(_ listener: Listener) -> Bool {
-        for _ in 0..<64 {
-            switch listener.accept() {
-            case .connection(let descriptor, let peer):
-                metrics.add(.connectionsAccepted, 1)
-                if allMetrics.total(.connectionsOpen) >= min(plan.maximumConnections, descriptorLimit)
-                    || listener.load?.enter() == false
-                {
-                    metrics.add(.connectionsShed, 1)
-                    metrics.hit(.connections)
-                    Socket.close(descriptor)
-                    continue
-                }
-                open(descriptor, peer, listener)
-            case .shed:
-                metrics.add(.connectionsShed, 1)
-                metrics.hit(.descriptors)
-            case .exhausted:
-                metrics.hit(.descriptors)
-                isFull = true
-                for listener in listeners { poller.remove(listener.descriptor) }
-                return false
-            case .none:
-                return false
-            }
-        }
-        return true
-    }
-
-    /// Watches the listeners again after all descriptors were taken.
-    private func watchListeners() {
-        guard isFull, !isDraining else { return }
-        isFull = false
-        for listener in listeners {
-            let generation = generations[Int(listener.descriptor)]
-            _ = poller.addLevel(listener.descriptor, generation: generation, exclusive: listener.isShared)
-        }
-    }
-
-    private func open(_ descriptor: Int32, _ peer: IPAddress, _ listener: Listener) {
-        if !peer.isUnix { Socket.setNoDelay(descriptor) }
-        let key = UInt64(nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
-        let connection = DownstreamConnection(worker: self, descriptor: descriptor, key: key, peer: peer)
-        guard register(descriptor, .downstream(connection)) != nil else {
-            listener.load?.leave()
-            Socket.close(descriptor)
-            return
-        }
-        connection.load = listener.load
-        connections += 1
-        metrics.adjust(.connectionsOpen, by: 1)
-        connection.opened()
-    }
-
-    func closed(_ connection: DownstreamConnection) {
-        connections -= 1
-        metrics.adjust(.connectionsOpen, by: -1)
-        connection.load?.leave()
-        retire(connection.descriptor)
-        watchListeners()
     }
 
     // MARK: Exchanges
@@ -352,6 +368,9 @@ final class Worker {
                 if plan.snapshot.generation == generation {
                     for backend in plan.resolved(upstream: upstream, addresses) { closeIdle(of: backend) }
                 }
+            case .revoked(let list, let obeyed):
+                revoke(list)
+                obeyed()
             case .drain(let deadline): drain(until: deadline)
             }
         }
@@ -372,11 +391,13 @@ final class Worker {
         }
         for upstream in old.upstreams {
             for key in upstream.retire() { self.upstream(key)?.closeIdle() }
+            for backend in upstream.backends { closeIdle(of: backend) }
         }
     }
 
     private func closeIdle(of backend: Backend) {
         for key in backend.takeIdle() { upstream(key)?.closeIdle() }
+        for key in backend.shared { self.backend(key)?.closeIfIdle() }
     }
 
     /// Counts what a client or a backend did wrong, and the limit that it passed.
@@ -394,7 +415,14 @@ final class Worker {
         }
         for upstream in plan.upstreams {
             for backend in upstream.backends {
-                open += backend.active + backend.idle.count
+                open +=
+                    (upstream.streamsPerConnection == 1 ? backend.active : backend.shared.count) + backend.idle.count
+                for key in backend.shared {
+                    guard let carrier = self.backend(key), carrier.isIdle(since: now - upstream.idleTimeout) else {
+                        continue
+                    }
+                    carrier.closeIfIdle()
+                }
                 idle += backend.idle.count
                 while let key = backend.oldestIdle, let connection = self.upstream(key),
                     connection.idleSince + upstream.idleTimeout <= now
@@ -404,46 +432,5 @@ final class Worker {
                 }
             }
         }
-    }
-
-    // MARK: Drain
-
-    private func drain(until deadline: Int64) {
-        guard drainDeadline == nil else { return }
-        drainDeadline = deadline
-        // Nobody gets in between the last accept and the close, who would be reset.
-        for listener in listeners { listener.refuseNewcomers() }
-        listenersClose = now + Self.handshake
-        for slot in slots {
-            if case .downstream(let connection) = slot { connection.drain() }
-        }
-    }
-
-    private func closeListeners() {
-        for listener in listeners {
-            while accept(listener) {}
-            let place = Int(listener.descriptor)
-            poller.remove(listener.descriptor)
-            slots[place] = .free
-            generations[place] &+= 1
-            if !listener.isShared { Socket.close(listener.descriptor) }
-        }
-        listeners = []
-    }
-
-    private func isDrained(_ deadline: Int64) -> Bool {
-        if !listeners.isEmpty {
-            guard now >= listenersClose else { return false }
-            closeListeners()
-        }
-        if connections == 0 { return true }
-        guard now >= deadline else { return false }
-        for slot in slots {
-            if case .downstream(let connection) = slot {
-                metrics.timedOut(.drain)
-                connection.abort()
-            }
-        }
-        return true
     }
 }

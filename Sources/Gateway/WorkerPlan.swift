@@ -1,14 +1,17 @@
 // HOT to read, COLD to build. A snapshot as one worker uses it: its own pools, contexts and caches over shared values.
 import Bytes
 import HTTP
+import HTTP2
 import Identity
 import JOSE
 import Policy
 import Reactor
+import TLS
 import Upstreams
 
 /// Deadlines in milliseconds.
 struct TimeoutPlan: Sendable {
+    var handshake: Int64 = 10_000
     var headers: Int64 = 10_000
     var bodyProgress: Int64 = 10_000
     var request: Int64 = 300_000
@@ -72,6 +75,11 @@ struct UpstreamPlan: Sendable {
         var boardIndex: Int
         /// What a name resolved to when the snapshot was built.
         var addresses: [SocketAddress]
+
+        /// The name that a certificate must be for; empty for that of the address.
+        var hostName: String {
+            if case .name(let name, _) = location { name } else { "" }
+        }
     }
 
     var name: String
@@ -85,6 +93,10 @@ struct UpstreamPlan: Sendable {
     var refusedPause: Int64
     /// Further backends that are tried when one refuses.
     var retries: Int
+    /// TLS towards its backends; nil for clear text.
+    var tls: ClientTLS?
+    /// Whether backends speak HTTP/2: then requests share connections.
+    var isMultiplexed = false
 
     /// An upstream without servers.
     static let none = UpstreamPlan(
@@ -108,6 +120,7 @@ struct UpstreamPlan: Sendable {
             list.prefix(Self.addressesPerName).enumerated().map { index, address in
                 Backend(
                     address: address,
+                    hostName: server.hostName,
                     weight: server.weight,
                     healthIndex: server.boardIndex + index,
                     maximumIdle: maximumIdle
@@ -130,6 +143,9 @@ final class WorkerPlan {
     let upstreams: [Upstream]
     let authenticator: TokenAuthenticator
     let assertions: AssertionSigner?
+    /// Limits of heads that came as frames: their sizes were judged already.
+    let streamHeadLimits: HeadLimits
+    private let securities: [UpstreamSecurity?]
     let pathOptions: CanonicalTarget.Options
 
     init(_ snapshot: Snapshot, worker: Int) {
@@ -137,6 +153,10 @@ final class WorkerPlan {
         routes = snapshot.routes
         headLimits = snapshot.headLimits
         responseLimits = snapshot.responseLimits
+        streamHeadLimits = snapshot.headLimits
+        securities = snapshot.upstreams.map { plan in
+            plan.tls.map { UpstreamSecurity(context: $0, upstream: plan.name) }
+        }
         timeouts = snapshot.timeouts
         minimumBodyRate = snapshot.minimumBodyRate
         maximumConnections = snapshot.maximumConnections
@@ -150,12 +170,19 @@ final class WorkerPlan {
                 board: snapshot.board,
                 maximumConnections: plan.maximumConnections,
                 maximumIdle: plan.maximumIdle,
+                streamsPerConnection: plan.isMultiplexed ? snapshot.http2UpstreamLimits.concurrentStreams : 1,
                 idleTimeout: plan.idleTimeout,
                 firstTurn: worker
             )
         }
         authenticator = snapshot.identity.makeAuthenticator()
         assertions = snapshot.identity.makeAssertionSigner()
+    }
+
+    /// TLS towards the backends of one of `upstreams`.
+    func security(of upstream: Upstream) -> UpstreamSecurity? {
+        guard let index = upstreams.firstIndex(where: { $0 === upstream }) else { return nil }
+        return securities[index]
     }
 
     /// Names have new addresses: returns the backends that are gone.

@@ -68,7 +68,7 @@ struct AbuseBudget {
         case .tinyWindows: tinyWindows.take(limits.tinyWindows, now: now)
         case .unknownFrames: unknownFrames.take(limits.unknownFrames, now: now)
         case .glitches: glitches.take(limits.glitches, now: now)
-        case .continuations, .outboundFrames, .headerList: true
+        case .continuations, .outboundFrames, .headerList, .stalled: true
         }
     }
 

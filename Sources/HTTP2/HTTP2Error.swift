@@ -52,6 +52,8 @@ public enum AbuseKind: UInt8, CaseIterable, Sendable {
     case outboundFrames
     /// A field section of many times the allowed size.
     case headerList
+    /// Bytes that wait for windows which stay shut.
+    case stalled
     /// Oddities, all together.
     case glitches
 
@@ -70,6 +72,7 @@ public enum AbuseKind: UInt8, CaseIterable, Sendable {
         case .unknownFrames: "unknown_frames"
         case .outboundFrames: "outbound_frames"
         case .headerList: "header_list"
+        case .stalled: "stalled"
         case .glitches: "glitches"
         }
     }

@@ -12,6 +12,9 @@ public struct HTTP2Budget: Equatable, Sendable {
         self.burst = burst
         self.perTenSeconds = perTenSeconds
     }
+
+    /// A budget of `count` at once, and as many again in ten seconds.
+    public init(_ count: Int) { self.init(burst: count, perTenSeconds: count) }
 }
 
 /// The limits of one connection.
@@ -42,29 +45,31 @@ public struct HTTP2Limits: Sendable {
     public var queueLow = 16384
     /// Bytes waiting on one stream that are never exceeded: more are refused.
     public var queueMost = 4 << 20
-    /// Whether `:scheme` may differ from what the connection is; only behind a hop that ends TLS.
+    /// Bytes that a connection may leave untaken until the patience with its streams is over: more end it.
+    public var stalled = 256 << 10
+    /// Whether `:scheme` may be https in clear text; only behind a hop that ends TLS.
     public var acceptsForeignScheme = false
 
     /// RST_STREAM received (Rapid Reset, CVE-2023-44487).
-    public var resetsReceived = HTTP2Budget(burst: 500, perTenSeconds: 330)
+    public var resetsReceived = HTTP2Budget(500)
     /// RST_STREAM sent for errors of the other side (MadeYouReset, CVE-2025-8671).
-    public var resetsProvoked = HTTP2Budget(burst: 500, perTenSeconds: 330)
+    public var resetsProvoked = HTTP2Budget(500)
     /// SETTINGS received.
-    public var settings = HTTP2Budget(burst: 50, perTenSeconds: 50)
+    public var settings = HTTP2Budget(50)
     /// PING received.
-    public var pings = HTTP2Budget(burst: 50, perTenSeconds: 50)
+    public var pings = HTTP2Budget(50)
     /// DATA frames that hold no byte of content and do not end a stream.
-    public var emptyData = HTTP2Budget(burst: 100, perTenSeconds: 100)
+    public var emptyData = HTTP2Budget(100)
     /// PRIORITY and PRIORITY_UPDATE received; each request adds two.
-    public var priorities = HTTP2Budget(burst: 200, perTenSeconds: 100)
+    public var priorities = HTTP2Budget(200)
     /// WINDOW_UPDATE received; each DATA frame sent adds three.
-    public var windowUpdates = HTTP2Budget(burst: 1000, perTenSeconds: 1000)
+    public var windowUpdates = HTTP2Budget(1000)
     /// DATA frames that we must send with less than 256 bytes because no more is allowed.
-    public var tinyWindows = HTTP2Budget(burst: 200, perTenSeconds: 200)
+    public var tinyWindows = HTTP2Budget(200)
     /// Frames of unknown types, and GOAWAY, received.
-    public var unknownFrames = HTTP2Budget(burst: 100, perTenSeconds: 100)
+    public var unknownFrames = HTTP2Budget(100)
     /// Everything odd that is tolerated once, such as frames on streams that are gone.
-    public var glitches = HTTP2Budget(burst: 1000, perTenSeconds: 1000)
+    public var glitches = HTTP2Budget(1000)
 
     /// The limits for clients.
     public init() {}

@@ -35,6 +35,7 @@ struct FrameHeader {
     /// END_STREAM, and ACK of SETTINGS and PING.
     static let endStream: UInt8 = 1
     static let acknowledge: UInt8 = 1
+    static let endHeaders: UInt8 = 4
     static let padded: UInt8 = 8
 }
 
@@ -77,6 +78,8 @@ extension Multiplexer {
             if frameLeft == 0 { endFrame() }
             return n
         }
+        // The frames of a field section count as one.
+        if partialCount == 0, !sectionIsOpen { frameStarted = now }
         if partialCount == 0, available >= 9 {
             frame = FrameHeader(bytes)
             guard judge(frame) else { return 9 }
@@ -134,6 +137,18 @@ extension Multiplexer {
             // RFC 7540 §5.3.1; the library does not look when priorities are those of RFC 9218.
             fail(.connection(code: HTTP2Code.protocolError))
         }
+    }
+
+    /// A field section has begun and frames of it are missing.
+    private var sectionIsOpen: Bool {
+        (frame.type == FrameHeader.headers || frame.type == FrameHeader.continuation)
+            && frame.flags & FrameHeader.endHeaders == 0
+    }
+
+    /// Since when a frame or field section has been incomplete, -1 if none is; content may come as slowly as it does.
+    var partialSince: Int64 {
+        if partialCount > 0 || sectionIsOpen { return frameStarted }
+        return frameLeft > 0 && frame.type != FrameHeader.data ? frameStarted : -1
     }
 
     private func notePriority(_ bytes: UnsafePointer<UInt8>, _ count: Int) {

@@ -175,6 +175,8 @@ extension Multiplexer {
             if section.kind == .request { return addHost(value, valueCount, head) }
         case .cookie:
             if section.kind == .request {
+                // Browsers send one for each cookie: their size limits them, as if they had come in one field.
+                section.fields &-= 1
                 addCookie(value, valueCount)
                 return true
             }

@@ -130,7 +130,11 @@ extension Multiplexer {
         sink.advance(9 &+ count)
         queue.consume(count)
         totalBacklog &-= count
-        lastProgress = now
+        // A window that opens by a few bytes now and then holds the rest of the queue as well as a closed one.
+        if count >= 256 || queue.isEmpty {
+            lastProgress = now
+            record.progress = now
+        }
         if queue.isEmpty {
             record.queue = nil
             workspace.pool.give(queue)
@@ -173,6 +177,7 @@ extension Multiplexer {
         }
         let queue = record.queue ?? workspace.pool.take()
         record.queue = queue
+        if queue.isEmpty { record.progress = now }
         queue.append(bytes, count)
         if totalBacklog == 0 { lastProgress = now }
         totalBacklog &+= count

@@ -45,6 +45,8 @@ final class Multiplexer {
     var frame = FrameHeader()
     /// Bytes of the current frame that have not come yet.
     var frameLeft = 0
+    /// When the first byte of the current frame or field section came.
+    var frameStarted: Int64 = 0
     /// The current frame brought content.
     var frameHasContent = false
     var priorityParent: UInt32 = 0
@@ -220,6 +222,27 @@ final class Multiplexer {
             record.trailers = nil
             workspace.pool.give(trailers)
         }
+    }
+
+    /// Gives streams up whose content nobody has taken since `time`; whether there were any.
+    ///
+    /// Where that is more than a connection may hold for nothing, the connection ends.
+    func dropStalled(since time: Int64) -> Bool {
+        guard failure == nil, totalBacklog > 0 else { return false }
+        var held = 0
+        streams.forEach { record in
+            if record.backlog > 0, record.progress <= time { held &+= record.backlog }
+        }
+        if held == 0 { return false }
+        guard held <= limits.stalled else {
+            fail(.calm(.stalled))
+            return true
+        }
+        streams.forEach { record in
+            guard record.backlog > 0, record.progress <= time else { return }
+            resetStream(record, HTTP2Code.cancel, byChoice: false)
+        }
+        return true
     }
 
     /// Bytes of content have gone on: the other side may send as many again.

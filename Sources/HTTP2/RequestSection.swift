@@ -67,12 +67,14 @@ extension Multiplexer {
         return true
     }
 
-    /// `http` or `https` (§8.3.1), and what the connection is.
+    /// `http` or `https` (§8.3.1); what is asked of https must have come over it (RFC 9110 §7.4).
+    ///
+    /// Over TLS `http` is said by proxies whose own client came in clear text.
     private func isOurScheme(_ bytes: UnsafePointer<UInt8>) -> Bool {
         let scheme = bytes + section.scheme.start
         let count = section.scheme.count
         if count == 5, Scan.equalFolded(scheme, 5, "https") { return isTLS || limits.acceptsForeignScheme }
-        if count == 4, Scan.equalFolded(scheme, 4, "http") { return !isTLS || limits.acceptsForeignScheme }
+        if count == 4, Scan.equalFolded(scheme, 4, "http") { return true }
         return false
     }
 

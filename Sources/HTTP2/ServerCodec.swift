@@ -170,8 +170,18 @@ public final class ServerCodec {
     public var heldBytes: Int { mux.totalHeld &+ mux.totalBacklog }
     /// Since when content waits without any being taken, in `now`'s milliseconds; -1 if none waits.
     public var stalledSince: Int64 { mux.totalBacklog > 0 ? mux.lastProgress : -1 }
+    /// Since when a frame or field section has been incomplete, in `now`'s milliseconds; -1 if none is.
+    public var partialSince: Int64 { mux.partialSince }
     /// Why the connection has failed, if it has.
     public var failure: HTTP2Error? { mux.failure }
+
+    /// Resets streams whose content nobody has taken since `time`, and says whether there were any.
+    ///
+    /// The connection fails when they hold too much.
+    public func dropStalled(since time: Int64) -> Bool { mux.dropStalled(since: time) }
+
+    /// Ends the connection with ENHANCE_YOUR_CALM: the client keeps us waiting.
+    public func giveUp() { mux.fail(.connection(code: HTTP2Code.enhanceYourCalm)) }
 
     /// Tells the client to open no further stream, but accepts what is on its way (RFC 9113 §6.8).
     public func beginShutdown() { mux.beginShutdown() }

@@ -51,6 +51,8 @@ final class StreamRecord {
     var expected: Int64 = -1
     var received: Int64 = 0
     var closeCode: UInt32 = 0
+    /// When its content was last taken by more than a few bytes, or first had to wait.
+    var progress: Int64 = 0
     /// `Sec-WebSocket-Accept` for the caller's side of a tunnel to a backend.
     var accept: [UInt8] = []
     /// The next one in the list of closed or idle records.

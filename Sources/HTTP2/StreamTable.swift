@@ -47,6 +47,13 @@ struct StreamTable {
         return nil
     }
 
+    /// Calls `body` with every record; the table must not change meanwhile.
+    func forEach(_ body: (StreamRecord) -> Void) {
+        for i in 0..<capacity {
+            if let slot = slots[i] { body(slot.takeUnretainedValue()) }
+        }
+    }
+
     /// A record for a new stream.
     mutating func insert(_ id: Int32) -> StreamRecord {
         if count &* 2 >= capacity { grow() }

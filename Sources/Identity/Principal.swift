@@ -20,13 +20,35 @@ public final class Principal {
     public let rolesIndex: Int
     /// Where the scopes are in the claims, or -1.
     public let scopeIndex: Int
+    /// Whether the credential counts only on connections with a certain client certificate (RFC 8705 §3).
+    ///
+    /// Such a principal is asked for ``isBound(to:)`` on each request.
+    public let isBound: Bool
+    /// Whether a client certificate proved it, and no token.
+    public let isCertificate: Bool
+    /// Where the thumbprint is in the claims, or -1.
+    private let bindingIndex: Int
     /// Bytes of memory that it takes, about.
     let memory: Int
     private let block: UnsafeMutableBufferPointer<UInt8>
 
     /// A caller whose `claims` were verified and are kept.
-    init(issuer: Int, claims: Claims, expiry: Int64, rolesIndex: Int, scopeIndex: Int, headerBlock bytes: [UInt8]) {
+    ///
+    /// `bindingIndex` is where the thumbprint of the certificate is that a token is bound to, -1 for none.
+    init(
+        issuer: Int,
+        claims: Claims,
+        expiry: Int64,
+        rolesIndex: Int,
+        scopeIndex: Int,
+        headerBlock bytes: [UInt8],
+        bindingIndex: Int = -1,
+        isCertificate: Bool = false
+    ) {
         self.issuer = issuer
+        self.bindingIndex = bindingIndex
+        self.isCertificate = isCertificate
+        isBound = bindingIndex >= 0
         self.claims = claims
         self.expiry = expiry
         self.rolesIndex = rolesIndex
@@ -39,4 +61,9 @@ public final class Principal {
     }
 
     deinit { unsafe block.deallocate() }
+
+    /// Whether it is bound to the certificate with this thumbprint, which is canonical base64url.
+    ///
+    /// Thumbprints are no secrets, and are compared as they are.
+    public func isBound(to thumbprint: [UInt8]) -> Bool { claims.equals(bindingIndex, thumbprint.span) }
 }

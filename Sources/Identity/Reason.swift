@@ -68,6 +68,14 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     case typeMismatch
     /// A required claim is not there.
     case claimMissing
+    /// Bound to a client certificate (RFC 8705) that the connection does not have.
+    case tokenCertificateMismatch
+    /// Bound to a key in a way that cannot be checked here (DPoP and the like).
+    case tokenBindingUnsupported
+    /// The client certificate's time is over; its connection is older.
+    case certificateExpired
+    /// The credential was revoked.
+    case revoked
 
     /// The route does not take this issuer's tokens.
     case issuerNotAccepted
@@ -137,6 +145,10 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .audienceMismatch: "audience_mismatch"
         case .typeMismatch: "type_mismatch"
         case .claimMissing: "claim_missing"
+        case .tokenCertificateMismatch: "token_certificate_mismatch"
+        case .tokenBindingUnsupported: "token_binding_unsupported"
+        case .certificateExpired: "certificate_expired"
+        case .revoked: "credential_revoked"
         case .issuerNotAccepted: "issuer_not_accepted"
         case .routeAudienceMismatch: "route_audience_mismatch"
         case .scopeMissing: "scope_missing"
@@ -152,7 +164,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .noCredential, .schemeUnsupported, .credentialMalformed, .connectionNamesProtected, .tokenTooLarge,
             .expired,
             .notYetValid, .issuedInFuture, .lifetimeTooLong, .audienceMismatch, .routeAudienceMismatch, .scopeMissing,
-            .roleMissing, .claimConditionFailed, .issuerKeysMissing, .assertionFailed, .tokenCryptoFailure, .none:
+            .roleMissing, .claimConditionFailed, .issuerKeysMissing, .assertionFailed, .tokenCryptoFailure, .none,
+            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .revoked:
             code
         default: "token_invalid"
         }
@@ -162,7 +175,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     public var oauthError: StaticString {
         switch self {
         case .none, .noCredential, .schemeUnsupported, .connectionNamesProtected, .issuerKeysMissing, .assertionFailed,
-            .roleMissing, .claimConditionFailed, .tokenCryptoFailure:
+            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired:
             ""
         case .scopeMissing: "insufficient_scope"
         default: "invalid_token"
@@ -186,6 +199,11 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .lifetimeTooLong: "The token is valid for longer than this server allows."
         case .audienceMismatch, .routeAudienceMismatch: "The token is not meant for this service."
         case .scopeMissing: "The token does not have the scope that this resource needs."
+        case .tokenCertificateMismatch:
+            "The token is bound to a client certificate that this connection does not have."
+        case .tokenBindingUnsupported: "The token is bound to a key, which this server cannot check."
+        case .certificateExpired: "The client certificate has expired."
+        case .revoked: "The credential has been revoked."
         case .roleMissing, .claimConditionFailed: "The caller may not use this resource."
         case .assertionFailed: "The identity assertion could not be made at the moment."
         default: "The token could not be verified."

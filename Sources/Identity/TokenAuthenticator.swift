@@ -93,7 +93,27 @@ public final class TokenAuthenticator {
         }
         if !issuer.types.isEmpty, !hasType(of: issuer.types) { return .typeMismatch }
         for path in issuer.required where !Self.isThere(path, claims) { return .claimMissing }
-        return .none
+        return Self.checkBinding(claims, issuer)
+    }
+
+    /// Checks that `cnf` (RFC 7800) says nothing that would go unchecked: a thumbprint of a certificate is compared with
+    /// the connection's on each request, everything else (DPoP's `jkt`, keys) is refused unless the issuer's settings
+    /// leave it to others.
+    private static func checkBinding(_ claims: Claims, _ issuer: IssuerPlan) -> Reason {
+        let confirmation = claims.find("cnf")
+        guard confirmation >= 0 else { return .none }
+        let document = claims.document
+        guard document.kind(confirmation) == .object else { return .tokenBindingUnsupported }
+        let thumbprint = document.member(confirmation, CertificateAuthenticator.thumbprintName)
+        if thumbprint >= 0 {
+            // Only canonical text can be compared as text.
+            guard let text = document.stringBytes(thumbprint), Base64URL.decode(text)?.count == 32 else {
+                return .tokenBindingUnsupported
+            }
+        }
+        let others = document.childCount(confirmation) - (thumbprint >= 0 ? 1 : 0)
+        if others == 0, thumbprint >= 0 { return .none }
+        return issuer.ignoresOtherBindings ? .none : .tokenBindingUnsupported
     }
 
     /// Whether a claim is there and says something.
@@ -134,6 +154,12 @@ public final class TokenAuthenticator {
     @inline(__always)
     private static func lowered(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
+    private static func binding(_ claims: Claims) -> Int {
+        let confirmation = claims.find("cnf")
+        return confirmation < 0
+            ? -1 : claims.document.member(confirmation, CertificateAuthenticator.thumbprintName)
+    }
+
     private func principal(_ index: Int, _ issuer: IssuerPlan, _ claims: Claims) -> Principal {
         // Node indices are the same in the copy.
         let kept = claims.copy()
@@ -143,7 +169,8 @@ public final class TokenAuthenticator {
             expiry: claims.expiry &+ issuer.leeway,
             rolesIndex: kept.find(issuer.roles),
             scopeIndex: kept.find(issuer.scope),
-            headerBlock: injection.block(for: kept)
+            headerBlock: injection.block(for: kept),
+            bindingIndex: Self.binding(kept)
         )
     }
 }

@@ -27,6 +27,8 @@ public final class IssuerPlan: Sendable {
     public let roles: ClaimPath
     /// Where the scopes are.
     public let scope: ClaimPath
+    /// Whether tokens are accepted that are bound to a key in a way that cannot be checked here.
+    public let ignoresOtherBindings: Bool
 
     /// An issuer with all that its tokens must satisfy.
     public init(
@@ -41,7 +43,8 @@ public final class IssuerPlan: Sendable {
         maxLifetime: Int64,
         required: [ClaimPath],
         roles: ClaimPath,
-        scope: ClaimPath
+        scope: ClaimPath,
+        ignoresOtherBindings: Bool = false
     ) {
         self.name = name
         self.issuer = issuer
@@ -55,6 +58,7 @@ public final class IssuerPlan: Sendable {
         self.required = required
         self.roles = roles
         self.scope = scope
+        self.ignoresOtherBindings = ignoresOtherBindings
     }
 }
 

@@ -157,6 +157,21 @@ public final class VerifiedCache {
         return unsafe place
     }
 
+    /// Forgets the tokens of principals that satisfy `condition`; returns how many.
+    ///
+    /// O(entries).
+    @discardableResult
+    public func remove(where condition: (Principal) -> Bool) -> Int {
+        let before = count
+        for index in 0..<entries {
+            guard let principal = unsafe table[index].principal?.takeUnretainedValue(), condition(principal) else {
+                continue
+            }
+            unsafe remove(table + index)
+        }
+        return before &- count
+    }
+
     /// Forgets everything.
     public func removeAll() {
         for index in 0..<entries { unsafe remove(table + index) }

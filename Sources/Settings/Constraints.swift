@@ -105,3 +105,9 @@ extension Constraint<String> {
             }
     }
 }
+
+extension Constraint<String?> {
+    static let optionalFilePath = Constraint(expected: Constraint<String>.filePath.expected) {
+        $0.map(Constraint<String>.filePath.test) ?? true
+    }
+}

@@ -20,6 +20,20 @@ extension GatewaySettings {
         Key("http", \.http, doc: "Choices of protocol and headers."),
         Key("token_cache", \.tokenCache, doc: "The cache of verified tokens, one for each worker."),
         Key("issuers", \.issuers, count: 0...64, doc: "Who may sign tokens, and what a token must say."),
+        Key(
+            "revocations",
+            \.revocations,
+            count: 0...10_000,
+            example: "[{ subject: \"4711\" }]",
+            doc: "Credentials that are not good any more; more can be added over the ops listener (POST /revocations)."
+        ),
+        Key(
+            "revocation_file",
+            \.revocationFile,
+            example: "revocations.jsonl",
+            must: .optionalFilePath,
+            doc: "Where revocations made over the ops listener are kept; unset: they are lost at a restart."
+        ),
         Key("identity", \.identity, doc: "What services are told about the caller."),
         Key("assertion", \.assertion, doc: "The signed assertion for services, for routes that ask for it."),
         Key("upstreams", \.upstreams, count: 0...1024, doc: "Named sets of servers."),
@@ -33,6 +47,19 @@ extension GatewaySettings {
         Key("routes", \.routes, count: 0...10_000, doc: "Which requests go where, and what is asked of the caller."),
         Key("access_log", \.accessLog, doc: "The JSON access log, one line for each request."),
         Key("log", \.log, doc: "The process log on standard error."),
-        Key("ops", \.ops, doc: "The operators' listener: /livez, /readyz, /startupz, /metrics."),
+        Key("ops", \.ops, doc: "The operators' listener: /livez, /readyz, /startupz, /metrics, /revocations."),
     ]
+
+    /// The file of revocations can be written.
+    public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        guard let path = revocationFile, !decoding.hasError(at: marks["revocation_file"]) else { return }
+        let resolved = decoding.resolve(path)
+        revocationFile = resolved
+        if let problem = decoding.files.problem(creating: resolved) {
+            decoding.report(
+                "revocation_file: \(Spelling.quoted(resolved)) \(problem.text)",
+                at: marks["revocation_file"]
+            )
+        }
+    }
 }

@@ -34,6 +34,10 @@ public struct GatewaySettings: SettingsSection {
     public var tokenCache = TokenCacheSettings()
     /// Who may sign tokens.
     public var issuers: [IssuerSettings] = []
+    /// Credentials that are not good any more.
+    public var revocations: [RevocationSettings] = []
+    /// Where revocations made over the ops listener are kept; nil: they are lost at a restart.
+    public var revocationFile: String?
     /// What services are told about the caller.
     public var identity = IdentitySettings()
     /// The signed assertion for services; nil when none is configured.

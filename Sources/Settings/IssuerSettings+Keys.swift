@@ -1,6 +1,7 @@
 // COLD. The keys of issuers and their key sources.
 
 extension SignatureAlgorithm: SettingChoice {}
+extension UnverifiableBindingSettings: SettingChoice {}
 
 extension KeySourceSettings {
     var jwksFile: FileReference? {
@@ -177,6 +178,13 @@ extension IssuerSettings {
             \.scopeClaim,
             example: "scp",
             doc: "Where its tokens keep scopes; unset: identity.scope_claim."
+        ),
+        Key(
+            "unverifiable_binding",
+            \.unverifiableBinding,
+            doc:
+                "Tokens bound to a key by another member of cnf than x5t#S256 (jkt of DPoP): refuse them, or ignore the "
+                + "binding because the services behind check it. A thumbprint x5t#S256 is always checked."
         ),
     ]
 

@@ -72,6 +72,14 @@ public struct KeySourceSettings: SettingsSection {
     public init() {}
 }
 
+/// What becomes of tokens bound to a key by something that cannot be checked here.
+public enum UnverifiableBindingSettings: String, Sendable, CaseIterable {
+    /// They are refused.
+    case refuse
+    /// They are taken as if they were not bound.
+    case ignore
+}
+
 /// Who may sign tokens, and what a token must say.
 public struct IssuerSettings: SettingsSection {
     /// Its name in this file; the first of two issuers with one `issuer` URL wins nothing: that is an error.
@@ -98,6 +106,8 @@ public struct IssuerSettings: SettingsSection {
     public var rolesClaim: ClaimPath?
     /// Where its tokens keep scopes, when not at `identity.scope_claim`.
     public var scopeClaim: ClaimPath?
+    /// Tokens whose `cnf` says anything else than `x5t#S256`.
+    public var unverifiableBinding = UnverifiableBindingSettings.refuse
     /// Where the keys were written.
     public var marks = Marks()
 

@@ -51,7 +51,14 @@ extension LimitSettings {
             "requests_per_connection",
             \.requestsPerConnection,
             in: 1...1_000_000_000,
-            doc: "Requests after which a connection is closed."
+            doc: "Requests after which an HTTP/1 connection is closed."
+        ),
+        Key("http2", \.http2, doc: "What one HTTP/2 connection may ask for."),
+        Key(
+            "revocations",
+            \.revocations,
+            in: 0...1_000_000,
+            doc: "Most revocations that are kept of those made over the ops listener (507)."
         ),
     ]
 

@@ -26,8 +26,57 @@ public struct LimitSettings: SettingsSection {
     public var connections = 20_000
     /// Most TLS handshakes begun in a second on one listener, over all workers; 0: no limit.
     public var handshakesPerSecond = 0
-    /// Requests after which a connection is closed.
+    /// Requests after which an HTTP/1 connection is closed.
     public var requestsPerConnection = 1000
+    /// What one HTTP/2 connection may ask for.
+    public var http2 = HTTP2LimitSettings()
+    /// Revocations that may be made over the ops listener (507).
+    public var revocations = 100_000
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// All defaults.
+    public init() {}
+}
+
+/// What one HTTP/2 connection may ask for; over a count, it ends with GOAWAY and ENHANCE_YOUR_CALM.
+public struct HTTP2LimitSettings: SettingsSection {
+    /// Requests that may be under way at once; more are refused, to be sent again.
+    public var concurrentStreams = 100
+    /// Bytes of one request's content that may be on their way or wait here.
+    public var streamWindow = ByteCount.kibibytes(64)
+    /// The same for all requests of a connection together.
+    public var connectionWindow = ByteCount.mebibytes(1)
+    /// Longest head, decompressed: names, values and 32 bytes for each field (431); one of eight times the size ends
+    /// the connection.
+    public var headerList = ByteCount.kibibytes(32)
+    /// CONTINUATION frames of one head.
+    public var continuations = 8
+    /// Frames of ours that wait because the client does not read.
+    public var outboundFrames = 1000
+    /// Bytes that a connection may leave untaken for as long as timeouts.write; below it, its stalled streams are
+    /// reset.
+    public var stalled = ByteCount.kibibytes(256)
+    /// RST_STREAM received (Rapid Reset) in ten seconds.
+    public var resets = 500
+    /// RST_STREAM sent because of the client's errors (MadeYouReset) in ten seconds.
+    public var provokedResets = 500
+    /// SETTINGS received in ten seconds.
+    public var settings = 50
+    /// PING received in ten seconds.
+    public var pings = 50
+    /// DATA received without content that does not end a request, in ten seconds.
+    public var emptyData = 100
+    /// PRIORITY and PRIORITY_UPDATE received in ten seconds; each request allows two more.
+    public var priorities = 200
+    /// WINDOW_UPDATE received in ten seconds; each DATA frame sent allows three more.
+    public var windowUpdates = 1000
+    /// DATA of less than 256 bytes that had to be sent because the client's window allows no more, in ten seconds.
+    public var tinyWindows = 200
+    /// Frames of unknown types, and GOAWAY, in ten seconds.
+    public var unknownFrames = 100
+    /// Frames for requests that are over, and whatever else is tolerated once, in ten seconds.
+    public var oddities = 1000
     /// Where the keys were written.
     public var marks = Marks()
 

@@ -1,6 +1,7 @@
 // COLD. The keys of upstreams, their servers, pools and health checks.
 
 extension BalanceSettings: SettingChoice {}
+extension HealthTypeSettings: SettingChoice {}
 
 extension ServerSettings {
     /// One server.
@@ -62,6 +63,18 @@ extension PoolSettings {
 extension HealthSettings {
     /// Active checks.
     public static let keys: [Key<HealthSettings>] = [
+        Key(
+            "type",
+            \.type,
+            doc: "How a server is asked: by a GET request, or by grpc.health.v1.Health/Check (protocol h2 or h2c). "
+                + "TLS and protocol are the upstream's."
+        ),
+        Key(
+            "service",
+            \.service,
+            must: .serviceName,
+            doc: "The gRPC service that is asked about; empty: the server as a whole."
+        ),
         Key("path", \.path, must: .requestTarget, doc: "What is requested, with a query if need be."),
         Key(
             "host",
@@ -81,6 +94,30 @@ extension HealthSettings {
         Key("unhealthy", \.unhealthy, in: 1...100, doc: "Bad answers in a row that take it out."),
         Key("status", \.statuses, count: 1...16, doc: "Good answers: statuses or ranges."),
     ]
+
+    /// Keys of one type are not written for the other.
+    public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        guard !decoding.hasError(at: marks["type"]) else { return }
+        for key in type == .grpc ? ["path", "status"] : ["service"] where marks.isWritten(key) {
+            decoding.report(
+                "\(decoding.currentPath).\(key): is for type: \(type == .grpc ? "http" : "grpc"), this is \(type.rawValue)",
+                at: marks[key]
+            )
+        }
+    }
+}
+
+extension Constraint<String> {
+    /// The name of a gRPC service.
+    static let serviceName = Constraint(expected: "a service such as pkg.Orders", pattern: "^[A-Za-z0-9_./-]{0,256}$") {
+        $0.utf8.count <= 256
+            && $0.utf8.allSatisfy {
+                switch $0 {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x5f, 0x2e, 0x2f, 0x2d: true
+                default: false
+                }
+            }
+    }
 }
 
 extension Constraint<String?> {
@@ -160,6 +197,12 @@ extension UpstreamSettings {
     /// No server twice; protocol and TLS fit.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
         checkTLS(decoding)
+        if health?.type == .grpc, self.protocol == .http1, !decoding.hasError(at: marks["protocol"]) {
+            decoding.report(
+                "\(decoding.currentPath).health.type: gRPC is spoken over HTTP/2; add protocol: h2, or h2c",
+                at: health?.marks["type"] ?? marks["health"]
+            )
+        }
         var seen: Set<Endpoint> = []
         for (index, server) in servers.enumerated() {
             let place = server.marks["address"]

@@ -78,8 +78,20 @@ public struct StatusRange: Sendable, Hashable {
     public func contains(_ status: Int) -> Bool { range.contains(status) }
 }
 
+/// How a server is asked.
+public enum HealthTypeSettings: String, Sendable, CaseIterable {
+    /// A GET request; its status says how the server is.
+    case http
+    /// `grpc.health.v1.Health/Check`.
+    case grpc
+}
+
 /// Asking the servers whether they are well.
 public struct HealthSettings: SettingsSection {
+    /// How a server is asked.
+    public var type = HealthTypeSettings.http
+    /// The gRPC service that is asked about; empty: the server as a whole.
+    public var service = ""
     /// What is requested, with a query if need be.
     public var path = "/healthz"
     /// `Host` of the request; nil: the server's address.

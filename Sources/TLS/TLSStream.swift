@@ -184,6 +184,12 @@ public final class TLSStream {
     /// When the poller also reported an end (`halfClosed`), read on until a read says so.
     public var mayHaveMore: Bool { !wire.pointee.isDrained || SSL_has_pending(ssl) == 1 }
 
+    /// The poller says that there are bytes: what the last read of the socket found is out of date.
+    ///
+    /// To be told of every such event, also while bytes are still inside OpenSSL, or the event is lost.
+    @inline(__always)
+    public func becameReadable() { wire.pointee.isDrained = false }
+
     /// Whether bytes of the other side wait inside OpenSSL, perhaps not a whole record.
     public var hasPending: Bool { SSL_has_pending(ssl) == 1 }
 

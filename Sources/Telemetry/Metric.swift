@@ -7,6 +7,8 @@ public enum Counter: Int, CaseIterable, Sendable {
     case tokenCacheHits, tokenCacheMisses, tokenCacheEvictions
     case assertionCacheHits, assertionsSigned
     case fieldsDropped, identityFieldsStripped
+    case connectionsRefused, tlsHandshakes, tlsHandshakesFailed, tlsResumptions, upstreamHandshakesFailed
+    case http2ProtocolErrors, http2UpstreamErrors, streamsEndedWithCredential
     case accessLogDropped, loopStalls, invariantBroken
 
     /// Name in the exposition, without the prefix.
@@ -23,6 +25,14 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .assertionsSigned: "assertions_signed_total"
         case .fieldsDropped: "fields_dropped_total"
         case .identityFieldsStripped: "identity_fields_stripped_total"
+        case .connectionsRefused: "connections_refused_total"
+        case .tlsHandshakes: "tls_handshakes_total"
+        case .tlsHandshakesFailed: "tls_handshakes_failed_total"
+        case .tlsResumptions: "tls_resumptions_total"
+        case .upstreamHandshakesFailed: "upstream_tls_handshakes_failed_total"
+        case .http2ProtocolErrors: "http2_protocol_errors_total"
+        case .http2UpstreamErrors: "http2_upstream_errors_total"
+        case .streamsEndedWithCredential: "streams_ended_with_credential_total"
         case .accessLogDropped: "access_log_dropped_lines_total"
         case .loopStalls: "loop_stalls_total"
         case .invariantBroken: "invariant_broken_total"
@@ -43,6 +53,14 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .assertionsSigned: "Signed assertions that were made."
         case .fieldsDropped: "Request fields dropped because of an unusual name."
         case .identityFieldsStripped: "Request fields removed because only the gateway may set them."
+        case .connectionsRefused: "Client connections closed because what came before the first request was wrong."
+        case .tlsHandshakes: "TLS handshakes with clients that succeeded."
+        case .tlsHandshakesFailed: "TLS handshakes with clients that failed."
+        case .tlsResumptions: "TLS handshakes with clients that resumed a session."
+        case .upstreamHandshakesFailed: "TLS handshakes with upstream servers that failed."
+        case .http2ProtocolErrors: "HTTP/2 connections of clients that ended for a breach of the protocol."
+        case .http2UpstreamErrors: "HTTP/2 connections to upstream servers that ended for a breach of the protocol."
+        case .streamsEndedWithCredential: "Streams and tunnels ended because their credential expired or was revoked."
         case .accessLogDropped: "Access log lines dropped because the queue was full or the file could not be written."
         case .loopStalls: "Turns of an event loop that took longer than the watchdog allows."
         case .invariantBroken: "Situations that should be impossible; the connection was closed."
@@ -52,11 +70,13 @@ public enum Counter: Int, CaseIterable, Sendable {
 
 /// A quantity that goes up and down, held per worker and summed.
 public enum Gauge: Int, CaseIterable, Sendable {
-    case connectionsOpen, requestsActive, tunnelsOpen, upstreamConnectionsOpen, upstreamConnectionsIdle
+    case connectionsOpen, http2ConnectionsOpen, requestsActive, tunnelsOpen, upstreamConnectionsOpen,
+        upstreamConnectionsIdle
 
     var name: StaticString {
         switch self {
         case .connectionsOpen: "connections_open"
+        case .http2ConnectionsOpen: "http2_connections_open"
         case .requestsActive: "requests_active"
         case .tunnelsOpen: "tunnels_open"
         case .upstreamConnectionsOpen: "upstream_connections_open"
@@ -67,6 +87,7 @@ public enum Gauge: Int, CaseIterable, Sendable {
     var help: StaticString {
         switch self {
         case .connectionsOpen: "Client connections open now."
+        case .http2ConnectionsOpen: "Client connections that speak HTTP/2, open now."
         case .requestsActive: "Requests that have begun and are not answered yet."
         case .tunnelsOpen: "Upgraded connections being relayed now."
         case .upstreamConnectionsOpen: "Connections to upstream servers open now, idle ones included."
@@ -80,6 +101,10 @@ public enum LimitKind: Int, CaseIterable, Sendable {
     case requestLine, headers, header, fields, authorization, token, cookies, body, chunkExtension, trailers
     case connections, connectionsPerClient, requestsPerConnection, descriptors
     case upstreamConnections, upstreamQueue, responseHeaders
+    case handshakes
+    case http2ResetsReceived, http2ResetsProvoked, http2Continuations, http2Settings, http2Pings, http2EmptyData
+    case http2Priorities, http2WindowUpdates, http2TinyWindows, http2UnknownFrames, http2OutboundFrames
+    case http2HeaderList, http2Stalled, http2Glitches
 
     /// The label value.
     public var name: StaticString {
@@ -101,6 +126,21 @@ public enum LimitKind: Int, CaseIterable, Sendable {
         case .upstreamConnections: "upstream_connections"
         case .upstreamQueue: "upstream_queue"
         case .responseHeaders: "response_headers"
+        case .handshakes: "handshakes"
+        case .http2ResetsReceived: "http2_resets_received"
+        case .http2ResetsProvoked: "http2_resets_provoked"
+        case .http2Continuations: "http2_continuations"
+        case .http2Settings: "http2_settings"
+        case .http2Pings: "http2_pings"
+        case .http2EmptyData: "http2_empty_data"
+        case .http2Priorities: "http2_priorities"
+        case .http2WindowUpdates: "http2_window_updates"
+        case .http2TinyWindows: "http2_tiny_windows"
+        case .http2UnknownFrames: "http2_unknown_frames"
+        case .http2OutboundFrames: "http2_outbound_frames"
+        case .http2HeaderList: "http2_header_list"
+        case .http2Stalled: "http2_stalled"
+        case .http2Glitches: "http2_glitches"
         }
     }
 }

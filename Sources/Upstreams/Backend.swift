@@ -5,6 +5,8 @@ public import Reactor
 public final class Backend {
     /// Where it is.
     public let address: SocketAddress
+    /// The name that it was found by, or its address: who it must prove to be.
+    public let hostName: String
     /// The address in text, for logs.
     public let label: [UInt8]
     /// Share of the load relative to its siblings, 1…1000.
@@ -15,6 +17,8 @@ public final class Backend {
     public internal(set) var active = 0
     /// Registrations of idle connections, the newest last.
     public internal(set) var idle: [UInt64] = []
+    /// Registrations of connections that carry many requests at once and take more.
+    public private(set) var shared: [UInt64] = []
     /// Until when (monotonic milliseconds) it is passed over because it refused a connection.
     public internal(set) var avoidedUntil: Int64 = 0
     /// Whether the configuration or the name service no longer knows it: idle connections are closed when they return.
@@ -23,8 +27,9 @@ public final class Backend {
     var score = 0
 
     /// A backend without connections.
-    public init(address: SocketAddress, weight: Int, healthIndex: Int, maximumIdle: Int) {
+    public init(address: SocketAddress, hostName: String = "", weight: Int, healthIndex: Int, maximumIdle: Int) {
         self.address = address
+        self.hostName = hostName.isEmpty ? address.ip.text : hostName
         label = Array(address.text.utf8)
         self.weight = max(1, weight)
         self.healthIndex = healthIndex
@@ -33,6 +38,14 @@ public final class Backend {
 }
 
 extension Backend {
+    /// A connection takes requests from now on.
+    public func remember(shared key: UInt64) { shared.append(key) }
+
+    /// A connection takes no further request.
+    public func forget(shared key: UInt64) {
+        if let index = shared.firstIndex(of: key) { shared.remove(at: index) }
+    }
+
     /// The idle connection that has been idle the longest.
     public var oldestIdle: UInt64? { idle.first }
 

@@ -28,6 +28,9 @@ public final class Upstream {
     private let board: HealthBoard
     /// Most connections to one backend.
     public let maximumConnections: Int
+    /// How many requests one connection carries at once.
+    public let streamsPerConnection: Int
+    private let maximumActive: Int
     /// Most idle connections kept to one backend.
     public let maximumIdle: Int
     /// Milliseconds after which an idle connection is closed.
@@ -41,6 +44,7 @@ public final class Upstream {
         board: HealthBoard,
         maximumConnections: Int,
         maximumIdle: Int,
+        streamsPerConnection: Int = 1,
         idleTimeout: Int64 = 60_000,
         firstTurn: Int = 0
     ) {
@@ -49,6 +53,8 @@ public final class Upstream {
         self.balancer = balancer
         self.board = board
         self.maximumConnections = maximumConnections
+        self.streamsPerConnection = streamsPerConnection
+        maximumActive = maximumConnections * streamsPerConnection
         self.maximumIdle = maximumIdle
         self.idleTimeout = idleTimeout
         turn = firstTurn
@@ -77,7 +83,7 @@ public final class Upstream {
             guard tried & 1 << UInt64(i) == 0, board.isUp(backend.healthIndex), backend.avoidedUntil <= now else {
                 continue
             }
-            if backend.active >= maximumConnections {
+            if backend.active >= maximumActive {
                 saturated = true
             } else {
                 usable |= 1 << UInt64(i)
@@ -90,7 +96,7 @@ public final class Upstream {
     }
 
     private func take(_ backend: Backend, fresh: Bool) -> Lease {
-        if backend.active >= maximumConnections { return .saturated }
+        if backend.active >= maximumActive { return .saturated }
         if !fresh, let key = backend.idle.popLast() {
             backend.active &+= 1
             return .reuse(key, backend)

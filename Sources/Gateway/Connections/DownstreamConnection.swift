@@ -1,420 +1,131 @@
-// HOT. A client's HTTP/1 connection: reads heads in order, one exchange at a time, and writes what exchanges give it.
+// HOT. The client's side of an exchange, whatever protocol carries it: where its request comes from, where answers go.
 import Bytes
-import Glibc
 import HTTP
 import Reactor
-import Telemetry
+import TLS
 
-/// A connection from a client.
+/// What an exchange knows of its client: an HTTP/1 connection, or a stream of an HTTP/2 connection.
 ///
-///     reading ──head complete──► exchanging ──finished, kept alive──► reading
-///        │                            │
-///        └──refused──► lingering ◄────┘ finished, not kept alive
-///     exchanging ──101──► tunnelling
-///
-/// Owned by its worker's table. It holds buffers only while there are bytes in them.
-final class DownstreamConnection {
-    enum Phase {
-        /// Waiting for a request head, or in the middle of one.
-        case reading
-        /// An exchange is running.
-        case exchanging
-        /// Bytes pass both ways unread.
-        case tunnelling
-        /// The last answer is queued; closing when it is sent.
-        case finishing
-        /// The answer is sent and our direction closed; what still comes is read and dropped.
-        case lingering
-        /// Gone.
-        case closed
-    }
-
-    unowned(unsafe) let worker: Worker
-    let descriptor: Int32
-    let key: UInt64
-    let peer: IPAddress
+/// Bytes of a request's content stand in `input`; what carries them is the subclass's.
+class DownstreamConnection {
+    unowned(unsafe) final let worker: Worker
+    /// The registration of the socket that carries it.
+    final let key: UInt64
+    final let peer: IPAddress
+    /// Where it was accepted.
+    final let listener: ListenerPlan
+    /// The TLS that carries it.
+    final let tls: TLSStream?
+    /// The certificate that the client showed; nil without one.
+    final let certificate: ClientCertificate?
+    /// Whether the client chose the certificate by a name, so that it must be for the hosts that it asks for.
+    final let hasServerName: Bool
+    /// Whether it is a stream among others: heads and ends are told apart by frames, never by bytes.
+    final let isStream: Bool
     /// Whether what the peer says about clients is believed, as of the configuration generation beside it.
-    private(set) var isTrusted = false
-    private var judgedBy: UInt64 = 0
-    var phase = Phase.reading
-    var input: OutputBuffer?
-    var output: OutputBuffer?
-    var exchange: Exchange?
-    var canRead = true
-    var canWrite = true
+    final private(set) var isTrusted = false
+    final private var judgedBy: UInt64 = 0
+    final var exchange: Exchange?
+    final var input: OutputBuffer?
+    /// Content follows a head that says nothing of it: frames tell where it ends.
+    final var hasContent = false
+    /// It wants to be a tunnel (RFC 8441), so that an answer of success would be taken for one.
+    final var wantsTunnel = false
+    /// There may be more to read.
+    final var canRead = true
     /// The client sent its end, or the kernel says it will.
-    var hangup = false
-    /// The limit of its listener that it counts for.
-    var load: ListenerLoad?
-    /// A read returned the end.
-    var sawEnd = false
-    private var scanned = 0
-    private var requests: UInt32 = 0
-    private let timer: TimerID
-    private var deadline = Int64.max
-    private var headStarted: Int64 = -1
-    private var drained = 0
+    final var hangup = false
+    /// The end of what the client sends was read.
+    final var sawEnd = false
+    /// A write failed: everything ends at the next chance, not in the middle of a caller's work.
+    final var broken = false
 
-    /// Milliseconds for which a drain waits for a further request of an idle connection.
-    static let drainGrace: Int64 = 1000
-
-    init(worker: Worker, descriptor: Int32, key: UInt64, peer: IPAddress) {
+    init(
+        worker: Worker,
+        key: UInt64,
+        peer: IPAddress,
+        listener: ListenerPlan,
+        tls: TLSStream?,
+        certificate: ClientCertificate?,
+        isStream: Bool
+    ) {
         self.worker = worker
-        self.descriptor = descriptor
         self.key = key
         self.peer = peer
-        timer = worker.wheel.make(owner: key)
+        self.listener = listener
+        self.tls = tls
+        self.certificate = certificate
+        hasServerName = tls?.serverName != nil
+        self.isStream = isStream
     }
 
-    /// The connection is in the table: wait for the first head.
-    func opened() {
-        setDeadline(worker.now + worker.plan.timeouts.headers)
-        process()
-        if worker.isDraining { drain() }
-    }
-
-    // MARK: Events
-
-    @inline(__always)
-    func ready(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) { hangup = true }
-        if !readiness.isDisjoint(with: .readable) { canRead = true }
-        if !readiness.isDisjoint(with: .writable), !canWrite {
-            canWrite = true
-            if output != nil { flush() }
-        }
-        if readiness.contains(.error) || readiness.contains(.hangup) && phase == .exchanging { return failed() }
-        process()
-    }
-
-    /// A turn later, after a share of work was used up.
-    func resume() {
-        if broken { return failed() }
-        process()
-    }
-
-    private func failed() {
-        guard phase != .closed else { return }
-        if let exchange { exchange.clientGone() }
-        close()
-    }
-
-    func process() {
-        var budget = 32
-        while budget > 0 {
-            budget -= 1
-            switch phase {
-            case .reading:
-                guard readHead() else { return }
-            case .exchanging:
-                exchange?.pumpRequest()
-                // A finished exchange leaves the phase; then there may be another head.
-                if phase == .exchanging { return }
-            case .tunnelling:
-                exchange?.pumpTunnelFromClient()
-                return
-            case .lingering:
-                discard()
-                return
-            case .finishing, .closed:
-                return
-            }
-        }
-        worker.later(key)
-    }
+    /// Whether TLS carries it.
+    final var isSecure: Bool { tls != nil }
 
     /// Finds out once per connection and generation whether the peer is a trusted proxy.
     @inline(__always)
-    func judgePeer(_ snapshot: Snapshot) {
+    final func judgePeer(_ snapshot: Snapshot) {
         if judgedBy == snapshot.generation { return }
         judgedBy = snapshot.generation
         isTrusted = snapshot.isTrusted(peer)
     }
 
-    // MARK: Reading
-
-    /// Reads what there is into `input`.
-    ///
-    /// Returns how many bytes came, 0 at the end, or a negative `IO`.
     @inline(__always)
-    func fill(atLeast room: Int) -> Int {
-        guard canRead else { return IO.wouldBlock }
-        let buffer: OutputBuffer
-        if let input {
-            buffer = input
-        } else {
-            buffer = worker.small.take()
-            input = buffer
-        }
-        let place = buffer.reserve(room)
-        let space = buffer.room
-        let count = Socket.read(descriptor, place, space)
-        if count > 0 {
-            buffer.advance(count)
-            worker.metrics.add(.bytesIn, UInt64(count))
-            if count < space, !hangup { canRead = false }
-            return count
-        }
-        if count == 0 { sawEnd = true }
-        canRead = false
-        if buffer.isEmpty { giveInput() }
-        return count
-    }
-
-    @inline(__always)
-    func giveInput() {
+    final func giveInput() {
         if let buffer = input {
             worker.small.give(buffer)
             input = nil
         }
     }
 
-    /// Tries to get a whole head; false when there is nothing more to do now.
-    @inline(__always)
-    private func readHead() -> Bool {
-        if input == nil || headNeedsMore {
-            // The client does not take its answers: no further request of it is read.
-            if output != nil { return false }
-            let count = fill(atLeast: 4096)
-            if count <= 0 {
-                if count == IO.wouldBlock { return false }
-                // A head cut short: there is nothing to answer (RFC 9112 §8).
-                close()
-                return false
-            }
-        }
-        guard let buffer = input else { return false }
-        if headStarted < 0 {
-            headStarted = worker.now
-            setDeadline(worker.now + worker.plan.timeouts.headers)
-        }
-        let span = Span(_unsafeElements: buffer.bytes)
-        if headNeedsMore, !HeadScanner.isWorthParsing(span, scanned: scanned, limits: worker.plan.headLimits) {
-            scanned = buffer.count
-            return true
-        }
-        switch RequestParser.parse(span, into: worker.requestHead, limits: worker.plan.headLimits) {
-        case .complete:
-            scanned = 0
-            headNeedsMore = false
-            headStarted = -1
-            requests &+= 1
-            phase = .exchanging
-            let exchange = worker.takeExchange()
-            self.exchange = exchange
-            let isFull = requests >= worker.plan.maximumRequests
-            if isFull { worker.metrics.hit(.requestsPerConnection) }
-            exchange.begin(self, isLast: isFull || worker.isDraining)
-            return true
-        case .needMore:
-            scanned = buffer.count
-            headNeedsMore = true
-            return true
-        case .refuse(let error):
-            worker.refused(error)
-            refuse(Problem(error), to: worker.requestHead.method)
-            return true
-        }
-    }
+    // MARK: The request
 
-    private var headNeedsMore = false
+    /// Reads what there is into `input`.
+    ///
+    /// Returns how many bytes came, 0 at the end, or a negative `IO`.
+    func fill(atLeast room: Int) -> Int { IO.wouldBlock }
 
-    /// Answers a head that is no request; as far as it was read, it was one of `method`.
-    private func refuse(_ problem: Problem, to method: Method = .other) {
-        headNeedsMore = false
-        phase = .exchanging
-        let exchange = worker.takeExchange()
-        self.exchange = exchange
-        exchange.refuse(self, problem, to: method)
-    }
+    /// Reads up to `count` bytes of content past `input`, which must be nil; a count, 0 at the end, or a negative `IO`.
+    func read(_ place: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int { IO.wouldBlock }
 
-    // MARK: Writing
+    /// Runs the connection again in the next turn.
+    func later() {}
+
+    /// `count` bytes of content went on: the client may send as many more.
+    func took(_ count: Int) {}
+
+    // MARK: The answer
 
     /// Bytes that wait for the client to take them.
-    var backlog: Int { output?.count ?? 0 }
+    var backlog: Int { 0 }
 
-    /// Queues bytes for the client and sends what goes at once.
-    @inline(__always)
-    func send(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-        guard phase != .closed, !broken, count > 0 else { return }
-        worker.metrics.add(.bytesOut, UInt64(count))
-        if let output {
-            output.append(bytes, count)
-            return
-        }
-        var sent = 0
-        if canWrite {
-            let n = Socket.write(descriptor, bytes, count)
-            if n == count { return }
-            if n == IO.failed {
-                writeFailed()
-                return
-            }
-            canWrite = false
-            sent = max(0, n)
-        }
-        let buffer = count - sent > 12 * 1024 ? worker.large.take() : worker.small.take()
-        output = buffer
-        buffer.append(bytes + sent, count - sent)
-        writeStalled = worker.now
-        setDeadline(min(deadline, worker.now + worker.plan.timeouts.write))
-    }
+    /// Queues bytes for the client and sends what goes at once: heads and content in the client's framing.
+    func send(_ bytes: UnsafePointer<UInt8>, _ count: Int) {}
 
-    private var writeStalled: Int64 = 0
+    /// Sends a head that stands in HTTP/1 form; `ends` when nothing follows it.
+    ///
+    /// Streams only.
+    func sendHead(_ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) {}
 
-    private func writeFailed() {
-        canWrite = false
-        canRead = false
-        dropOutput()
-        hangup = true
-        broken = true
-        worker.later(key)
-    }
+    /// Ends the content, with trailers as `name: value` lines.
+    ///
+    /// Streams only.
+    func sendEnd(trailers: UnsafeBufferPointer<UInt8>) {}
 
-    /// A write failed: everything ends at the next chance, not in the middle of a caller's work.
-    private(set) var broken = false
+    /// From now on bytes pass both ways unread.
+    func beginTunnelling() {}
 
-    private func dropOutput() {
-        if let buffer = output {
-            if buffer.capacity > 64 * 1024 { worker.large.give(buffer) } else { worker.small.give(buffer) }
-            output = nil
-        }
-    }
-
-    private func flush() {
-        guard let buffer = output else { return }
-        while !buffer.isEmpty {
-            let n = Socket.write(descriptor, buffer.readable, buffer.count)
-            if n == IO.wouldBlock {
-                canWrite = false
-                break
-            }
-            if n == IO.failed {
-                writeFailed()
-                return failed()
-            }
-            writeStalled = worker.now
-            buffer.consume(n)
-        }
-        if buffer.isEmpty {
-            dropOutput()
-            if phase == .finishing { linger() }
-        }
-        // Room again: the other side may go on.
-        if let exchange, backlog < exchange.lowWater { exchange.clientHasRoom() }
-    }
+    /// Ends our direction; the other one goes on.
+    func endWriting() {}
 
     // MARK: Ends
 
     /// The exchange is over and everything it had to say is queued.
-    func exchangeFinished(keepAlive: Bool) {
-        exchange = nil
-        guard phase != .closed else { return }
-        if broken { return close() }
-        guard keepAlive else {
-            phase = .finishing
-            if output == nil { linger() }
-            return
-        }
-        phase = .reading
-        if let input, input.isEmpty { giveInput() }
-        setDeadline(worker.now + worker.plan.timeouts.idle)
-        // What came while the exchange ran makes no further event.
-        if canRead || input != nil { worker.later(key) }
-    }
+    func exchangeFinished(keepAlive: Bool) {}
 
-    /// Ends our direction and reads on for a moment, so that a reset does not overtake the last answer.
-    private func linger() {
-        if sawEnd || broken { return close() }
-        phase = .lingering
-        giveInput()
-        Socket.shutdownWrite(descriptor)
-        setDeadline(worker.now + worker.plan.timeouts.linger)
-        discard()
-    }
+    /// Ends it.
+    func close() {}
 
-    private func discard() {
-        while canRead {
-            let count = Socket.read(descriptor, worker.scratch, Worker.scratchSize)
-            if count == IO.wouldBlock {
-                canRead = false
-                return
-            }
-            drained += max(0, count)
-            if count <= 0 || drained > 4 << 20 { return close() }
-        }
-    }
-
-    func close() {
-        guard phase != .closed else { return }
-        phase = .closed
-        giveInput()
-        dropOutput()
-        worker.wheel.remove(timer)
-        worker.closed(self)
-    }
-
-    /// Closes so that the client sees a reset: an answer cut short never looks complete.
-    func abort() {
-        guard phase != .closed else { return }
-        if let exchange {
-            self.exchange = nil
-            exchange.abandoned()
-        }
-        Socket.abortOnClose(descriptor)
-        close()
-    }
-
-    func drain() {
-        switch phase {
-        case .reading where input == nil && output == nil:
-            // A request may be on its way: it is answered, with `Connection: close`, when it comes in time.
-            setDeadline(min(deadline, worker.now + Self.drainGrace))
-        case .exchanging: exchange?.lastOnConnection()
-        default: break
-        }
-    }
-
-    // MARK: Deadlines
-
-    @inline(__always)
-    func setDeadline(_ due: Int64) {
-        deadline = due
-        if worker.wheel.due(timer) > due { worker.wheel.arm(timer, at: due) }
-    }
-
-    func timerFired() {
-        guard phase != .closed else { return }
-        if broken {
-            failed()
-            return
-        }
-        if worker.now < deadline {
-            worker.wheel.arm(timer, at: deadline)
-            return
-        }
-        if output != nil {
-            if worker.now - writeStalled >= worker.plan.timeouts.write {
-                worker.metrics.timedOut(.write)
-                abort()
-            } else {
-                setDeadline(writeStalled + worker.plan.timeouts.write)
-            }
-            return
-        }
-        switch phase {
-        case .reading where headStarted >= 0:
-            worker.metrics.timedOut(.headers)
-            refuse(Problem(GatewayError.headTimeout))
-            process()
-        case .reading:
-            if requests == 0 { worker.metrics.timedOut(.headers) } else { worker.metrics.timedOut(.idle) }
-            close()
-        case .lingering, .finishing:
-            close()
-        case .exchanging, .tunnelling, .closed:
-            // The exchange watches its own clock.
-            deadline = .max
-        }
-    }
+    /// Ends it so that the client sees that something is missing: an answer cut short never looks complete.
+    func abort() {}
 }

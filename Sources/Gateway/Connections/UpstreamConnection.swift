@@ -1,99 +1,93 @@
-// HOT. A connection to a backend: connects, carries one exchange at a time, idles in the pool between them.
+// HOT. The backend's side of an exchange, whatever protocol carries it: where its request goes, where answers come from.
 import Bytes
 import HTTP
 import Reactor
 import Telemetry
 import Upstreams
 
-/// A connection to a backend, lent to one exchange at a time.
-final class UpstreamConnection {
-    unowned(unsafe) let worker: Worker
-    let descriptor: Int32
-    let key: UInt64
-    let backend: Backend
-    let upstream: Upstream
-    var exchange: Exchange?
+/// What an exchange knows of its backend: an HTTP/1 connection that is lent to it, or a stream of an HTTP/2 connection.
+class UpstreamConnection {
+    unowned(unsafe) final let worker: Worker
+    /// The registration of the socket that carries it.
+    final let key: UInt64
+    final let backend: Backend
+    final let upstream: Upstream
+    /// Whether it is a stream among others: heads and ends are told apart by frames, never by bytes.
+    final let isStream: Bool
+    final var exchange: Exchange?
     /// Bytes of an answer that could not be used yet: a head or a chunk line cut in the middle.
-    var input: OutputBuffer?
-    var isConnected: Bool
-    var canRead = false
-    var canWrite: Bool
-    var hangup = false
-    private(set) var isClosed = false
+    final var input: OutputBuffer?
+    final var isConnected: Bool
+    final var canRead = false
+    final var canWrite: Bool
+    final var hangup = false
     /// Exchanges so far, the current one included.
-    var exchanges: UInt32 = 0
-    var idleSince: Int64 = 0
+    final var exchanges: UInt32 = 0
+    final var idleSince: Int64 = 0
 
-    init(worker: Worker, descriptor: Int32, isConnected: Bool, backend: Backend, upstream: Upstream) {
+    init(worker: Worker, key: UInt64, isConnected: Bool, isStream: Bool, backend: Backend, upstream: Upstream) {
         self.worker = worker
-        self.descriptor = descriptor
+        self.key = key
         self.backend = backend
         self.upstream = upstream
+        self.isStream = isStream
         self.isConnected = isConnected
         canWrite = isConnected
-        key = UInt64(worker.nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
     }
 
     @inline(__always)
-    func ready(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) { hangup = true }
-        if !readiness.isDisjoint(with: .readable) { canRead = true }
-        guard let exchange else {
-            // Whatever an idle connection says, it can no longer be trusted with a request. An event of this very turn
-            // may be older than the answer that was read meanwhile; then there is nothing to hear.
-            if !hangup, readiness.isDisjoint(with: .readable) || Socket.isQuiet(descriptor) { return }
-            upstream.remove(idle: key, of: backend)
-            closeIdle()
-            return
-        }
-        if !readiness.isDisjoint(with: .writable) {
-            canWrite = true
-            if !isConnected {
-                let code = Socket.error(of: descriptor)
-                if code != 0 { return exchange.connectFailed(self, code: code) }
-                isConnected = true
-                exchange.connected()
-            }
-            if exchange.hasUnsentRequest { exchange.flushRequest() }
-        }
-        if self.exchange === exchange, !readiness.isDisjoint(with: .readable), isConnected { exchange.pumpResponse() }
-    }
-
-    func giveInput() {
+    final func giveInput() {
         if let buffer = input {
             worker.small.give(buffer)
             input = nil
         }
     }
 
-    /// Closes a connection that no exchange uses.
-    func closeIdle() {
-        guard !isClosed else { return }
-        isClosed = true
-        giveInput()
-        worker.retire(descriptor)
+    // MARK: Bytes; connections only
+
+    /// Reads up to `count` bytes: a count, 0 at the end, or a negative `IO`.
+    func read(_ place: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int { IO.wouldBlock }
+
+    /// Writes up to `count` bytes: a count or a negative `IO`.
+    func write(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int { IO.wouldBlock }
+
+    /// Whether a pooled connection still has nothing to say.
+    var isQuiet: Bool { true }
+
+    // MARK: Frames; streams only
+
+    /// What came of beginning a request.
+    enum Begun {
+        case sent
+        /// No stream can be opened on this connection.
+        case full
+        /// The backend's protocol has no way to say it.
+        case impossible
     }
 
-    /// Closes a connection in use, and gives its lease back.
-    func close() {
-        guard !isClosed else { return }
-        exchange = nil
-        upstream.forget(backend)
-        closeIdle()
-    }
+    /// Begins a request with a head that stands in HTTP/1 form.
+    func sendHead(_ bytes: UnsafePointer<UInt8>, _ count: Int, ends: Bool) -> Begun { .impossible }
 
-    /// Puts the connection back into the pool, or closes it when there is no place.
-    @inline(__always)
-    func release() {
-        exchange = nil
-        giveInput()
-        // The last read filled its room: what may lie behind the answer is nobody's.
-        if canRead, !hangup, !Socket.isQuiet(descriptor) { hangup = true }
-        if hangup || isClosed || !upstream.release(key, of: backend) {
-            if hangup, !isClosed { upstream.forget(backend) }
-            closeIdle()
-            return
-        }
-        idleSince = worker.now
-    }
+    /// Queues content; how much was taken.
+    func sendContent(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int { 0 }
+
+    /// Ends the content, with trailers as `name: value` lines.
+    func sendEnd(trailers: UnsafeBufferPointer<UInt8>) {}
+
+    /// The client took what was queued: the backend may send more.
+    func clientHasRoom() {}
+
+    // MARK: Ends
+
+    /// Ends our direction; the other one goes on.
+    func endWriting() {}
+
+    /// Closes what no exchange uses.
+    func closeIdle() {}
+
+    /// Ends what an exchange uses, and gives its lease back.
+    func close() {}
+
+    /// Gives it back whole: the answer was read to its end.
+    func release() {}
 }

@@ -7,6 +7,7 @@ import Identity
 import Policy
 import Settings
 import Reactor
+import TLS
 import Telemetry
 
 extension Exchange {
@@ -16,6 +17,7 @@ extension Exchange {
         connection.judgePeer(plan.snapshot)
         takeRequestID(head, bytes, trusted: connection.isTrusted)
         note.acceptsHTML = acceptsHTML(head, bytes)
+        note.isGRPC = connection.isStream && GRPC.isCall(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
         // An absolute target without path and query means the same (RFC 9112 §3.2.4).
         if head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty {
@@ -33,6 +35,10 @@ extension Exchange {
             return
         }
         noteRequest(head, bytes, path: worker.target.path)
+        if connection.listener.redirectPort > 0, !connection.isSecure { return sendToHTTPS(head, input, connection) }
+        if connection.hasServerName, let tls = connection.tls, !tls.covers(bytes + head.host.start, head.host.count) {
+            return refuseAfterHead(Problem(GatewayError.misdirected), head, connection)
+        }
         if let problem = refusalBeforeRouting(head, bytes) { return refuseAfterHead(problem, head, connection) }
         if head.method == .get || head.method == .head, let endpoint = plan.snapshot.endpoint(worker.target.path) {
             consumeHead(head, connection)
@@ -70,7 +76,37 @@ extension Exchange {
         respond(problem)
     }
 
+    /// The same address over https, for a listener that serves nothing itself.
+    private func sendToHTTPS(
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        guard !head.host.isEmpty else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
+        let out = worker.compose
+        out.removeAll()
+        status = 308
+        HeadWriter.appendStatusLine(308, to: out)
+        out.append("Location: https://")
+        out.append(input, head.host)
+        if connection.listener.redirectPort != 443 {
+            out.append(byte: 0x3a)
+            out.append(decimal: UInt64(connection.listener.redirectPort))
+        }
+        out.append(worker.target.path)
+        if worker.target.hasQuery {
+            out.append(byte: 0x3f)
+            out.append(input, worker.target.query)
+        }
+        out.append("\r\n")
+        consumeHead(head, connection)
+        worker.bodyScratch.removeAll()
+        finishOwnAnswer(worker.bodyScratch, out)
+    }
+
     func consumeHead(_ head: RequestHead, _ connection: DownstreamConnection) {
+        // Of a stream only content stands there.
+        if connection.isStream { return }
         connection.input?.consume(head.length)
         if connection.input?.isEmpty == true { connection.giveInput() }
     }
@@ -108,7 +144,7 @@ extension Exchange {
         // TRACE would show the client the identity that was injected (RFC 9110 §9.3.8).
         if head.method == .trace { return Problem(GatewayError.methodRefused) }
         // What is asked of https must have come over it (RFC 9110 §7.4); who ended it for us may say so.
-        if head.isHTTPS, connection?.isTrusted != true {
+        if head.isHTTPS, connection?.isSecure != true, connection?.isTrusted != true {
             return Problem(status: 421, code: "not_over_tls", detail: "An https address was asked for without TLS.")
         }
         if head.hasUnusualNames, plan.snapshot.fields.unusualNames == .reject {

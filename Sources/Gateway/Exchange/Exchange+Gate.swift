@@ -34,11 +34,14 @@ extension Exchange {
         guard rule.auth != .public else { return apply(rule.evaluate(nil), rule, head, input, connection) }
         switch Credential.find(in: head, bytes) {
         case .none:
-            apply(rule.evaluate(nil), rule, head, input, connection)
+            guard let certificate = connection.certificate else {
+                return apply(rule.evaluate(nil), rule, head, input, connection)
+            }
+            judge(certificate, rule, head, input, connection)
         case .refused(let reason):
             challenge(reason, head, connection)
         case .bearer(let slice):
-            switch authenticate(UnsafeBufferPointer(start: bytes + slice.start, count: slice.count)) {
+            switch authenticate(UnsafeBufferPointer(start: bytes + slice.start, count: slice.count), connection) {
             case .verified(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
             case .rejected(let reason): challenge(reason, head, connection)
             case .unavailable(let reason): unavailable(reason, head, connection)
@@ -61,29 +64,62 @@ extension Exchange {
 
     /// Who the token speaks for: out of the worker's cache, or verified now.
     @inline(__always)
-    private func authenticate(_ token: UnsafeBufferPointer<UInt8>) -> AuthenticationOutcome {
+    private func authenticate(
+        _ token: UnsafeBufferPointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) -> AuthenticationOutcome {
         let identity = plan.snapshot.identity
-        guard identity.cacheEntries > 0 else {
-            guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
-            return plan.authenticator.authenticate(token, now: worker.unixSeconds)
-        }
         let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
-        if let principal = worker.cache.find(token, generation: generation, now: worker.unixSeconds) {
+        if identity.cacheEntries > 0,
+            let principal = worker.cache.find(token, generation: generation, now: worker.unixSeconds)
+        {
             worker.metrics.add(.tokenCacheHits, 1)
-            return .verified(principal)
+            return principal.isBound ? judgeBinding(principal, connection) : .verified(principal)
         }
         guard Credential.isToken(token) else { return .rejected(.credentialMalformed) }
-        worker.metrics.add(.tokenCacheMisses, 1)
         let outcome = plan.authenticator.authenticate(token, now: worker.unixSeconds)
-        if case .verified(let principal) = outcome {
-            let until = min(principal.expiry, worker.unixSeconds &+ identity.cacheSeconds)
-            let evicted = worker.cache.evictions
-            worker.cache.insert(token, principal, generation: generation, until: until)
-            if worker.cache.evictions != evicted {
-                worker.metrics.add(.tokenCacheEvictions, worker.cache.evictions &- evicted)
-            }
+        if identity.cacheEntries > 0 { worker.metrics.add(.tokenCacheMisses, 1) }
+        guard case .verified(let principal) = outcome else { return outcome }
+        if worker.revocations.contains(principal, now: worker.unixSeconds) { return .rejected(.revoked) }
+        if identity.cacheEntries > 0 { keep(token, principal, generation) }
+        return principal.isBound ? judgeBinding(principal, connection) : outcome
+    }
+
+    /// Keeps in the cache whom a token speaks for: what it may do is decided for each request.
+    private func keep(_ token: UnsafeBufferPointer<UInt8>, _ principal: Principal, _ generation: UInt32) {
+        let until = min(principal.expiry, worker.unixSeconds &+ plan.snapshot.identity.cacheSeconds)
+        let evicted = worker.cache.evictions
+        worker.cache.insert(token, principal, generation: generation, until: until)
+        if worker.cache.evictions != evicted {
+            worker.metrics.add(.tokenCacheEvictions, worker.cache.evictions &- evicted)
         }
-        return outcome
+    }
+
+    /// A bound token counts only over a connection with its certificate (RFC 8705 §3): asked on each request, because
+    /// what is cached is who the token speaks for, not who may use it.
+    private func judgeBinding(_ principal: Principal, _ connection: DownstreamConnection) -> AuthenticationOutcome {
+        guard let certificate = connection.certificate, principal.isBound(to: certificate.thumbprint) else {
+            return .rejected(.tokenCertificateMismatch)
+        }
+        return .verified(principal)
+    }
+
+    /// A request without a token over a connection with a client certificate.
+    private func judge(
+        _ certificate: ClientCertificate,
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        switch certificate.standing(plan.snapshot, worker.revocations, now: worker.unixSeconds) {
+        case .nothing: apply(rule.evaluate(nil), rule, head, input, connection)
+        case .principal(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
+        case .refused(let reason): challenge(reason, head, connection)
+        case .outdated:
+            isLast = true
+            refuseAfterHead(Problem(GatewayError.misdirected), head, connection)
+        }
     }
 
     // MARK: Verdicts
@@ -186,8 +222,13 @@ extension Exchange {
                 return refuseAfterHead(Problem(error), head, connection)
             }
         }
-        limitOverall(route.requestTimeout)
+        if note.isGRPC {
+            limitCall(head, UnsafePointer(input), most: route.requestTimeout)
+        } else {
+            limitOverall(route.requestTimeout)
+        }
         chooseUpgrade(head, UnsafePointer(input), route)
+        if connection.wantsTunnel, !upgrade { return refuseAfterHead(.tunnel, head, connection) }
         dropFields(head, UnsafePointer(input), route, trusted: connection.isTrusted)
         let out = self.out ?? worker.small.take()
         self.out = out
@@ -200,7 +241,9 @@ extension Exchange {
             }
         }
         out.append("\r\n")
+        headLength = out.count
         consumeHead(head, connection)
+        sendsRaw = plan.snapshot.upstreams[upstream].isMultiplexed
         guard takeAhead(connection) else { return }
         forward(plan.upstreams[upstream])
         if phase != .idle { pumpRequest() }

@@ -1,4 +1,4 @@
-// HOT. The request's way to the backend: lease, head, body, with back-pressure towards the client.
+// HOT. The request's way to the backend: head and body, with back-pressure towards the client.
 import Bytes
 import Glibc
 import HTTP
@@ -15,135 +15,7 @@ extension Exchange {
     func forward(_ upstream: Upstream) {
         self.upstream = upstream
         isReplayable = requestComplete && !upgrade && (method == .get || method == .head || method == .options)
-        lease(fresh: false)
-    }
-
-    // MARK: Lease
-
-    func lease(fresh: Bool) {
-        guard let upstream else { return fail(.noBackend) }
-        while true {
-            switch upstream.lease(now: worker.now, tried: tried, fresh: fresh) {
-            case .reuse(let key, let backend):
-                guard let connection = worker.upstream(key), !connection.hangup else {
-                    upstream.forget(backend)
-                    if let stale = worker.upstream(key) { stale.closeIdle() }
-                    continue
-                }
-                // What must not be sent twice is only sent where nothing says that the other side has gone.
-                if !isReplayable, !Socket.isQuiet(connection.descriptor) {
-                    connection.close()
-                    continue
-                }
-                countUpstream(.reuse)
-                return attach(connection, reused: true)
-            case .connect(let backend):
-                return connect(backend, upstream)
-            case .saturated:
-                return waitForLease(.upstreamConnections)
-            case .unavailable:
-                if tried == 0 { return fail(.noBackend) }
-                return fail(lastFailure)
-            }
-        }
-    }
-
-    func retryLease() { lease(fresh: false) }
-
-    /// Tries again in a moment, for as long as connecting may take, because there is no connection and a limit allows
-    /// no further one.
-    private func waitForLease(_ limit: LimitKind) {
-        if phase != .waiting {
-            phase = .waiting
-            worker.metrics.hit(limit)
-            waitUntil = worker.now + plan.routes[route].connectTimeout
-        }
-        if worker.now >= waitUntil { return fail(.upstreamBusy) }
-        watch(.lease, 20)
-    }
-
-    private func connect(_ backend: Backend, _ upstream: Upstream) {
-        let (descriptor, done) = Socket.connect(to: backend.address)
-        if descriptor == -EMFILE || descriptor == -ENFILE {
-            upstream.forget(backend)
-            return waitForLease(.descriptors)
-        }
-        countUpstream(.connect)
-        guard descriptor >= 0 else {
-            upstream.forget(backend)
-            return refused(backend, upstream, code: -descriptor)
-        }
-        let connection = UpstreamConnection(
-            worker: worker,
-            descriptor: descriptor,
-            isConnected: done,
-            backend: backend,
-            upstream: upstream
-        )
-        guard worker.adopt(connection) else {
-            Socket.close(descriptor)
-            upstream.forget(backend)
-            return fail(.noBackend)
-        }
-        attach(connection, reused: false)
-    }
-
-    private func attach(_ connection: UpstreamConnection, reused: Bool) {
-        upstreamConnection = connection
-        connection.exchange = self
-        connection.exchanges &+= 1
-        isReused = reused
-        note.backend = connection.backend
-        if connection.isConnected {
-            phase = .sending
-            connected()
-            flushRequest()
-        } else {
-            phase = .connecting
-            watch(.connect, plan.routes[route].connectTimeout)
-        }
-    }
-
-    /// The connection is there: from now on the answer is waited for.
-    func connected() {
-        phase = .sending
-        sentMicros = Clock.microseconds()
-        requestComplete ? watch(.firstByte, plan.routes[route].firstByteTimeout) : watchBody()
-    }
-
-    func connectFailed(_ connection: UpstreamConnection, code: Int32) {
-        guard let upstream else { return }
-        let backend = connection.backend
-        upstreamConnection = nil
-        connection.close()
-        refused(backend, upstream, code: code)
-    }
-
-    func connectTimedOut() {
-        guard let upstream, let connection = upstreamConnection else { return fail(.upstreamTimeout) }
-        let backend = connection.backend
-        upstreamConnection = nil
-        connection.close()
-        lastFailure = .upstreamTimeout
-        avoid(backend, upstream)
-    }
-
-    private var upstreamPlan: UpstreamPlan {
-        guard case .forward(let index) = plan.routes[route].action else { return .none }
-        return plan.snapshot.upstreams[index]
-    }
-
-    private func refused(_ backend: Backend, _ upstream: Upstream, code: Int32) {
-        lastFailure = .upstreamRefused
-        countUpstream(.connectFailure)
-        avoid(backend, upstream)
-    }
-
-    private func avoid(_ backend: Backend, _ upstream: Upstream) {
-        upstream.avoid(backend, until: worker.now + upstreamPlan.refusedPause)
-        let bit = upstream.bit(of: backend)
-        tried |= bit
-        if bit == 0 || tried.nonzeroBitCount > upstreamPlan.retries { return fail(lastFailure) }
+        isKept = sendsRaw && !upgrade
         lease(fresh: false)
     }
 
@@ -154,32 +26,37 @@ extension Exchange {
     /// Sends what the backend takes of the bytes in `out`.
     @inline(__always)
     func flushRequest() {
-        guard let connection = upstreamConnection, connection.isConnected, let out, sent < out.count else { return }
+        guard let connection = upstreamConnection, connection.isConnected, let out else { return }
+        if connection.isStream { return flushStream(connection, out) }
+        guard sent < out.count else { return }
         while sent < out.count, connection.canWrite {
-            let n = Socket.write(connection.descriptor, out.readable + sent, out.count &- sent)
+            let n = connection.write(out.readable + sent, out.count &- sent)
             if n == IO.wouldBlock {
                 connection.canWrite = false
                 return
             }
-            if n == IO.failed {
+            if n < 0 {
                 connection.canWrite = false
                 return writeFailed(connection)
             }
             sent &+= n
             hasSent = true
         }
-        guard sent == out.count, !isReplayable else { return }
+        if sent == out.count, !isReplayable { allSent(out) }
+    }
+
+    /// Everything in `out` is on its way and not needed again.
+    @inline(__always)
+    func allSent(_ out: OutputBuffer) {
         out.removeAll()
         sent = 0
-        if requestComplete {
-            if phase != .tunnelling {
-                worker.small.give(out)
-                self.out = nil
-            }
-        } else if phase == .sending || phase == .answering {
+        if requestComplete, phase != .tunnelling {
+            worker.small.give(out)
+            self.out = nil
+        } else if phase == .sending || phase == .answering || phase == .tunnelling && !clientEnded {
             // Room again: read on from the client in the next turn, unless this was called from there.
             if let client = self.connection, client.canRead || client.input != nil && !inputIsStuck {
-                worker.later(client.key)
+                client.later()
             }
         }
     }
@@ -206,13 +83,17 @@ extension Exchange {
             guard let out = outBuffer(), out.count &- sent < lowWater else { break }
             if connection.input == nil || inputIsStuck {
                 if rounds >= 16 {
-                    worker.later(connection.key)
+                    connection.later()
                     break
                 }
                 rounds += 1
                 if relayDirectly(connection, out) { continue }
                 let count = connection.fill(atLeast: 4096)
                 if count == IO.wouldBlock { break }
+                if count == 0, connection.isStream {
+                    endContent(out)
+                    break
+                }
                 if count <= 0 { return clientLost(connection) }
                 inputIsStuck = false
             }
@@ -257,22 +138,17 @@ extension Exchange {
     /// A long body with a length goes from socket to socket through the worker's scratch memory.
     private func relayDirectly(_ connection: DownstreamConnection, _ out: OutputBuffer) -> Bool {
         guard requestRemaining > 64 * 1024, case .length = requestFraming, connection.input == nil, connection.canRead,
-            let backend = upstreamConnection, backend.isConnected, backend.canWrite, out.count == sent, !isReplayable
+            !connection.isStream, let backend = upstreamConnection, !backend.isStream, backend.isConnected,
+            backend.canWrite, out.count == sent, !isReplayable
         else { return false }
         let wanted = Int(min(requestRemaining, UInt64(burst)))
-        let count = Socket.read(connection.descriptor, worker.scratch, wanted)
-        guard count > 0 else {
-            if count == 0 || count == IO.failed { connection.sawEnd = true }
-            connection.canRead = count != IO.wouldBlock
-            return false
-        }
-        worker.metrics.add(.bytesIn, UInt64(count))
-        if count < wanted, !connection.hangup { connection.canRead = false }
+        let count = connection.read(worker.scratch, wanted)
+        guard count > 0 else { return false }
         requestRemaining &-= UInt64(count)
         requestBytes &+= UInt64(count)
         requestComplete = requestRemaining == 0
         hasSent = true
-        let n = max(0, Socket.write(backend.descriptor, worker.scratch, count))
+        let n = max(0, backend.write(worker.scratch, count))
         if n < count {
             backend.canWrite = false
             out.removeAll()
@@ -294,8 +170,10 @@ extension Exchange {
             requestRemaining &-= UInt64(count)
             requestBytes &+= UInt64(count)
             requestComplete = requestRemaining == 0
+            connection?.took(count)
             return nil
         }
+        if connection?.isStream == true { return takeStream(input, out) }
         let span = Span(_unsafeElements: input.bytes)
         var offset = 0
         defer { input.consume(offset) }
@@ -307,10 +185,7 @@ extension Exchange {
                     isTooLarge = true
                     return nil
                 }
-                out.append(hex: UInt64(slice.count))
-                out.append("\r\n")
-                out.append(input.readable, slice)
-                out.append("\r\n")
+                appendPiece(input.readable + slice.start, slice.count, to: out)
             case .needMore:
                 inputIsStuck = offset < input.count
                 return nil
@@ -338,13 +213,77 @@ extension Exchange {
             return error
         case .complete:
             plan.snapshot.identity.injection.dropProtected(inTrailers: fields, UnsafePointer(input.readable))
-            out.append("0\r\n")
-            if keepsTrailers { fields.writeKept(from: input.readable, to: out) }
-            out.append("\r\n")
+            endContent(out, fields, input.readable)
             offset = end
-            requestComplete = true
             return nil
         }
+    }
+
+    // MARK: The request's content in the backend's framing
+
+    /// Takes what a stream has delivered of a body whose length nobody told.
+    private func takeStream(_ input: OutputBuffer, _ out: OutputBuffer) -> ProtocolError? {
+        let count = input.count
+        requestBytes &+= UInt64(count)
+        if requestBytes > bodyLimit {
+            isTooLarge = true
+            return nil
+        }
+        appendPiece(input.readable, count, to: out)
+        input.consume(count)
+        connection?.took(count)
+        return nil
+    }
+
+    @inline(__always)
+    private func appendPiece(_ bytes: UnsafePointer<UInt8>, _ count: Int, to out: OutputBuffer) {
+        guard count > 0 else { return }
+        if sendsRaw { return out.append(bytes, count) }
+        out.append(hex: UInt64(count))
+        out.append("\r\n")
+        out.append(bytes, count)
+        out.append("\r\n")
+    }
+
+    /// The body of a stream is over, without trailers.
+    private func endContent(_ out: OutputBuffer) {
+        requestComplete = true
+        if !sendsRaw { out.append("0\r\n\r\n") }
+    }
+
+    /// The body is over, with these trailers.
+    private func endContent(_ out: OutputBuffer, _ fields: FieldTable, _ bytes: UnsafePointer<UInt8>) {
+        requestComplete = true
+        if sendsRaw {
+            let trailers = requestTrailers ?? worker.small.take()
+            requestTrailers = trailers
+            if keepsTrailers { fields.writeKept(from: bytes, to: trailers) }
+        } else {
+            out.append("0\r\n")
+            if keepsTrailers { fields.writeKept(from: bytes, to: out) }
+            out.append("\r\n")
+        }
+    }
+
+    /// Trailers of a stream's request, as `name: value` lines and an empty line; the request is over with them.
+    func requestTrailersCame(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) {
+        guard let connection, !requestComplete else { return }
+        // A body of a told length has no place for them.
+        guard requestFraming == .chunked, let out = outBuffer() else { return }
+        if let input = connection.input, let error = take(input, out) { return refuseBody(error) }
+        if isTooLarge { return refuseTooLarge() }
+        connection.giveInput()
+        let fields = worker.trailers
+        let span = Span(_unsafeElements: UnsafeBufferPointer(start: UnsafePointer(bytes), count: count))
+        let (outcome, _) = TrailerParser.parse(span, from: 0, into: fields, limits: plan.headLimits)
+        guard case .complete = outcome else {
+            if case .refuse(let error) = outcome { return refuseBody(error) }
+            return refuseBody(.fieldNameMalformed)
+        }
+        plan.snapshot.identity.injection.dropProtected(inTrailers: fields, UnsafePointer(bytes))
+        endContent(out, fields, bytes)
+        requestEnded()
+        flushRequest()
     }
 
     private func refuseTooLarge() {

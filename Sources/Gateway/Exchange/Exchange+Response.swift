@@ -11,10 +11,11 @@ extension Exchange {
     func pumpResponse() {
         guard let backend = upstreamConnection, let client = connection else { return }
         if phase == .tunnelling { return pumpTunnelFromUpstream() }
+        if backend.isStream { return backend.clientHasRoom() }
         var rounds = 0
         while backend.canRead {
             // The client is slow: nothing more is read until it has taken what is queued.
-            if client.backlog >= highWater { return }
+            if client.backlog >= highWater { return watchAnswer() }
             if rounds >= 16 {
                 worker.laterUpstream(backend.key)
                 return
@@ -24,13 +25,13 @@ extension Exchange {
             let count: Int
             if let partial = backend.input {
                 let place = partial.reserve(16 * 1024)
-                let n = read(backend, place, partial.room)
+                let n = backend.read(place, partial.room)
                 guard n > 0 else { return readEnded(n) }
                 partial.advance(n)
                 bytes = partial.readable
                 count = partial.count
             } else {
-                let n = read(backend, worker.scratch, burst)
+                let n = backend.read(worker.scratch, burst)
                 guard n > 0 else { return readEnded(n) }
                 bytes = worker.scratch
                 count = n
@@ -53,38 +54,35 @@ extension Exchange {
             if client.broken { return }
             if phase == .tunnelling { return pumpTunnelFromUpstream() }
         }
+        watchAnswer()
+    }
+
+    /// From its first byte on, an answer is watched for silences only.
+    @inline(__always)
+    private func watchAnswer() {
+        if phase == .answering { watch(.stream, plan.routes[route].streamIdle) }
     }
 
     /// The client took what was queued.
     func clientHasRoom() {
         switch phase {
-        case .answering, .sending: if upstreamConnection?.canRead == true { pumpResponse() }
+        case .answering, .sending:
+            if let backend = upstreamConnection, backend.canRead || backend.isStream { pumpResponse() }
         case .tunnelling: pumpTunnelFromUpstream()
         default: break
         }
     }
 
-    @inline(__always)
-    private func read(_ backend: UpstreamConnection, _ place: UnsafeMutablePointer<UInt8>, _ room: Int) -> Int {
-        let n = Socket.read(backend.descriptor, place, room)
-        if n > 0 {
-            if n < room, !backend.hangup { backend.canRead = false }
-        } else {
-            backend.canRead = false
-        }
-        return n
-    }
-
     private func readEnded(_ n: Int) {
         if n == IO.wouldBlock {
-            if phase == .answering { watch(.stream, plan.routes[route].streamIdle) }
+            watchAnswer()
             return
         }
         upstreamGone(cleanly: n == 0)
     }
 
     /// The backend closed the connection.
-    private func upstreamGone(cleanly: Bool) {
+    func upstreamGone(cleanly: Bool) {
         guard let backend = upstreamConnection else { return }
         switch phase {
         case .answering:
@@ -152,7 +150,8 @@ extension Exchange {
 
     // MARK: Head
 
-    private func beginAnswer(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) {
+    func beginAnswer(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) {
+        if let connection, connection.wantsTunnel, head.status < 300 { return fail(.upstreamMalformed) }
         phase = .answering
         answeredMicros = Clock.microseconds()
         status = head.status
@@ -160,8 +159,9 @@ extension Exchange {
         upstreamKeepAlive = head.keepAlive
         keepsAnswerTrailers = !head.connectionNamesFields
         // The request's bytes are not needed for another attempt any more.
-        if isReplayable {
+        if isReplayable || isKept {
             isReplayable = false
+            isKept = false
             if let out, sent == out.count {
                 worker.small.give(out)
                 self.out = nil
@@ -176,16 +176,30 @@ extension Exchange {
             clientFraming = head.framing
         case .chunked, .untilClose:
             // An answer without a length may be an endless stream: its silences are watched instead.
-            unlimitOverall()
+            if !hasCallDeadline { unlimitOverall() }
+            isEventStream = Self.isEventStream(head, bytes)
+            limitToCredential()
             responseDecoder = ChunkedDecoder()
-            clientFraming = isHTTP10 ? .untilClose : .chunked
+            clientFraming = isHTTP10 || connection?.isStream == true ? .untilClose : .chunked
         }
         closesAfter = !keepAlive || isLast || !requestComplete || worker.isDraining || clientFraming == .untilClose
         HeadWriter.writeResponse(head, bytes, to: worker.compose, exchange: self, worker: worker)
+        if connection?.isStream == true {
+            // No frame follows an answer without content: gRPC takes its status from a head that is the end as well.
+            sendComposedHead(ends: clientFraming == .none || clientFraming == .length(0))
+        }
+    }
+
+    /// Sends the head in `worker.compose` to a client whose heads are frames of their own.
+    func sendComposedHead(ends: Bool) {
+        guard let connection, connection.isStream else { return }
+        let compose = worker.compose
+        connection.sendHead(compose.readable, compose.count, ends: ends)
+        compose.removeAll()
     }
 
     /// An interim answer (RFC 9110 §15.2); false when the exchange is over.
-    private func interim(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) -> Bool {
+    func interim(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) -> Bool {
         interims += 1
         if head.status == 101 {
             guard upgrade, isUpgradeAgreed(head, bytes) else {
@@ -199,13 +213,16 @@ extension Exchange {
             fail(.upstreamMalformed)
             return false
         }
-        if !isHTTP10 { HeadWriter.writeInterim(head, bytes, to: worker.compose) }
+        if !isHTTP10 {
+            HeadWriter.writeInterim(head, bytes, to: worker.compose)
+            sendComposedHead(ends: false)
+        }
         return true
     }
 
     // MARK: Body
 
-    private func relayBody(_ bytes: UnsafeMutablePointer<UInt8>, _ start: Int, _ count: Int) -> Int {
+    func relayBody(_ bytes: UnsafeMutablePointer<UInt8>, _ start: Int, _ count: Int) -> Int {
         var used = start
         switch responseFraming {
         case .none:
@@ -255,12 +272,7 @@ extension Exchange {
                     abort()
                     return count
                 case .complete:
-                    if clientFraming == .chunked {
-                        worker.compose.append("0\r\n")
-                        if keepsAnswerTrailers { fields.writeKept(from: bytes, to: worker.compose) }
-                        worker.compose.append("\r\n")
-                    }
-                    finishAnswer(reusable: end == count)
+                    endAnswer(fields, bytes, reusable: end == count)
                     return end
                 }
             case .refuse(let error):
@@ -276,7 +288,7 @@ extension Exchange {
 
     /// A piece of the body in the client's framing.
     @inline(__always)
-    private func sendPiece(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) {
+    func sendPiece(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) {
         guard count > 0 else { return }
         if clientFraming == .chunked {
             worker.compose.append(hex: UInt64(count))
@@ -301,21 +313,40 @@ extension Exchange {
     }
 
     @inline(__always)
-    private func sendComposed() {
+    func sendComposed() {
         let compose = worker.compose
         guard !compose.isEmpty else { return }
         connection?.send(compose.readable, compose.count)
         compose.removeAll()
     }
 
-    private func endBody() {
+    /// The content is over, with these trailers.
+    func endAnswer(_ trailers: FieldTable, _ bytes: UnsafePointer<UInt8>, reusable: Bool) {
+        if let connection, connection.isStream {
+            sendComposed()
+            let text = worker.bodyScratch
+            text.removeAll()
+            if keepsAnswerTrailers { trailers.writeKept(from: bytes, to: text) }
+            connection.sendEnd(trailers: text.bytes)
+        } else if clientFraming == .chunked {
+            worker.compose.append("0\r\n")
+            if keepsAnswerTrailers { trailers.writeKept(from: bytes, to: worker.compose) }
+            worker.compose.append("\r\n")
+        }
+        finishAnswer(reusable: reusable)
+    }
+
+    func endBody() {
         worker.compose.removeAll()
         if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
     }
 
     /// The answer is whole.
-    private func finishAnswer(reusable: Bool) {
+    func finishAnswer(reusable: Bool) {
         sendComposed()
+        if let connection, connection.isStream {
+            connection.sendEnd(trailers: UnsafeBufferPointer(start: nil, count: 0))
+        }
         if let backend = upstreamConnection, reusable, upstreamKeepAlive, requestComplete, !hasUnsentRequest {
             upstreamConnection = nil
             backend.release()

@@ -1,7 +1,9 @@
 // HOT. After a 101: bytes pass both ways unread, each direction with its own end and its own back-pressure.
 import Bytes
 import HTTP
+import Identity
 import Reactor
+import TLS
 import Telemetry
 
 extension Exchange {
@@ -15,26 +17,32 @@ extension Exchange {
             sent = 0
         }
         unlimitOverall()
-        connection?.phase = .tunnelling
+        isWebSocket = upgradeName.withUnsafeBufferPointer { Self.equalIgnoringCase($0, Self.webSocket) }
+        frames = WebSocketFrames()
+        limitToCredential()
         worker.metrics.adjust(.tunnelsOpen, by: 1)
         isTunnel = true
-        HeadWriter.writeSwitch(head, bytes, to: worker.compose, via: plan.snapshot.fields.via11)
+        let fields = plan.snapshot.fields
+        HeadWriter.writeSwitch(head, bytes, to: worker.compose, via: sendsRaw ? fields.via20 : fields.via11)
+        connection?.beginTunnelling()
+        sendComposedHead(ends: false)
         watch(.tunnel, plan.timeouts.streamIdle)
-        if let connection { worker.later(connection.key) }
+        connection?.later()
     }
 
     /// Bytes that came together with the 101.
     func tunnelFirst(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
-        if count > 0 {
-            responseBytes &+= UInt64(count)
-            connection?.send(bytes, count)
-        }
+        if count > 0 { relayTunnel(bytes, count) }
         return count
     }
 
     func pumpTunnelFromUpstream() {
         guard let backend = upstreamConnection, let client = connection else { return }
         backend.giveInput()
+        if backend.isStream {
+            backend.clientHasRoom()
+            return endDirections()
+        }
         var rounds = 0
         while backend.canRead, client.backlog < highWater, !client.broken {
             rounds += 1
@@ -42,17 +50,16 @@ extension Exchange {
                 worker.laterUpstream(backend.key)
                 break
             }
-            let n = Socket.read(backend.descriptor, worker.scratch, Worker.scratchSize)
+            let n = backend.read(worker.scratch, Worker.scratchSize)
             if n > 0 {
-                if n < Worker.scratchSize, !backend.hangup { backend.canRead = false }
-                responseBytes &+= UInt64(n)
-                watch(.tunnel, plan.timeouts.streamIdle)
-                client.send(worker.scratch, n)
+                relayTunnel(worker.scratch, n)
+                if phase != .tunnelling { return }
                 continue
             }
-            backend.canRead = false
-            if n == IO.failed { return abort() }
-            if n == 0 { upstreamEnded = true }
+            if n == IO.wouldBlock { continue }
+            // A WebSocket says itself when it is over; of anything else an end under TLS without a word may be a cut.
+            guard n == 0 || n == IO.truncated && isWebSocket else { return abort() }
+            upstreamEnded = true
         }
         endDirections()
     }
@@ -67,12 +74,12 @@ extension Exchange {
             if client.input == nil {
                 rounds += 1
                 if rounds > 16 {
-                    worker.later(client.key)
+                    client.later()
                     break
                 }
                 let n = client.fill(atLeast: 8192)
                 if n == IO.wouldBlock { break }
-                if n == IO.failed { return clientLostTunnel(client) }
+                if n < 0 { return clientLostTunnel(client) }
                 if n == 0 {
                     clientEnded = true
                     break
@@ -80,10 +87,12 @@ extension Exchange {
             }
             guard let input = client.input else { break }
             if out == nil { out = worker.small.take() }
-            requestBytes &+= UInt64(input.count)
-            out?.append(input.readable, input.count)
+            let count = input.count
+            requestBytes &+= UInt64(count)
+            out?.append(input.readable, count)
             client.giveInput()
-            watch(.tunnel, plan.timeouts.streamIdle)
+            client.took(count)
+            if ending == .none { watch(.tunnel, plan.timeouts.streamIdle) }
         }
         flushRequest()
         _ = backend
@@ -95,17 +104,17 @@ extension Exchange {
         client.close()
     }
 
-    private func endDirections() {
+    func endDirections() {
         guard phase == .tunnelling, let backend = upstreamConnection, let client = connection else { return }
         if clientEnded, !hasUnsentRequest, !clientEndPassed {
             clientEndPassed = true
-            Socket.shutdownWrite(backend.descriptor)
+            backend.endWriting()
         }
         if upstreamEnded, client.backlog == 0 {
             if clientEnded { return finish(keepAlive: false) }
             if !upstreamEndPassed {
                 upstreamEndPassed = true
-                Socket.shutdownWrite(client.descriptor)
+                client.endWriting()
             }
         }
     }

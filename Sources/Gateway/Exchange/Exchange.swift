@@ -3,6 +3,7 @@ import Bytes
 import Glibc
 import HTTP
 import Identity
+import JOSE
 import Policy
 import Reactor
 import Telemetry
@@ -36,6 +37,8 @@ final class Exchange {
     static let smallestBurst = 16 * 1024
     static let firstBurst = 64 * 1024
     static let maximumInterim = 32
+    /// Bytes of a request that are kept for another attempt.
+    static let keptLimit = 16 * 1024
 
     unowned(unsafe) let worker: Worker
     private let timer: TimerID
@@ -67,9 +70,19 @@ final class Exchange {
     var out: OutputBuffer?
     var sent = 0
     var isReplayable = false
+    /// All that was sent of the request is still in `out`, for a backend that turns it away without looking.
+    var isKept = false
+    /// How many bytes of `out` are the head.
+    var headLength = 0
+    /// The backend takes the content unframed, because frames of its own carry it.
+    var sendsRaw = false
+    /// Trailers of the request, for such a backend.
+    var requestTrailers: OutputBuffer?
     /// Whether any byte of the request went to the connection in use.
     var hasSent = false
     var tried: UInt64 = 0
+    /// Streams that were lost before the backend did anything.
+    var attempts = 0
     var isReused = false
     /// Why the last connection attempt failed, for the answer when no other backend is left.
     var lastFailure = GatewayError.upstreamRefused
@@ -94,6 +107,13 @@ final class Exchange {
     var isTunnel = false
     /// How much of the answer is read at once: grows while the client keeps up, shrinks when it does not.
     var burst = Exchange.firstBurst
+    /// The tunnel carries a WebSocket, whose frames from the backend are followed.
+    var isWebSocket = false
+    var frames = WebSocketFrames()
+    /// The answer is a stream of events, which may end after any of them.
+    var isEventStream = false
+    /// Its credential is not good any more: it ends at the next chance.
+    var ending: Reason = .none
     var clientEnded = false
     var upstreamEnded = false
     var clientEndPassed = false
@@ -117,6 +137,10 @@ final class Exchange {
     private var wait = Wait.none
     private var deadline = Int64.max
     private var overall = Int64.max
+    /// What `overall` is the end of: the life of the credential, not the patience with the exchange.
+    private var endsWithCredential = false
+    /// The caller said how long the whole call may take.
+    var hasCallDeadline = false
     private var window: UInt64 = 0
 
     init(worker: Worker, timer: TimerID) {
@@ -128,7 +152,7 @@ final class Exchange {
     // MARK: Begin
 
     /// Takes the head in `worker.requestHead` and decides about it.
-    func begin(_ connection: DownstreamConnection, isLast: Bool) {
+    func begin(_ connection: DownstreamConnection, _ input: UnsafeMutablePointer<UInt8>, isLast: Bool) {
         let head = worker.requestHead
         reset(connection)
         self.isLast = isLast
@@ -138,7 +162,10 @@ final class Exchange {
         keepsTrailers = !head.connectionNamesFields
         requestFraming = head.framing
         switch head.framing {
-        case .none, .untilClose: requestComplete = true
+        case .none, .untilClose:
+            requestComplete = !connection.hasContent
+            // Nobody tells the length: frames say where it ends.
+            if !requestComplete { requestFraming = .chunked }
         case .length(let length):
             requestRemaining = length
             requestComplete = length == 0
@@ -146,8 +173,7 @@ final class Exchange {
             requestDecoder = ChunkedDecoder(longestExtensions: plan.snapshot.chunkExtensionLimit)
             requestComplete = false
         }
-        guard let input = connection.input else { return finish(keepAlive: false) }
-        decide(head, input.readable, connection)
+        decide(head, input, connection)
     }
 
     /// Answers a head that could not be parsed, or did not come, and closes.
@@ -180,8 +206,11 @@ final class Exchange {
         bodyLimit = .max
         sent = 0
         isReplayable = false
+        isKept = false
+        sendsRaw = false
         hasSent = false
         tried = 0
+        attempts = 0
         inputIsStuck = false
         isTooLarge = false
         isReused = false
@@ -192,6 +221,11 @@ final class Exchange {
         responseBytes = 0
         burst = Exchange.firstBurst
         interims = 0
+        isWebSocket = false
+        isEventStream = false
+        ending = .none
+        endsWithCredential = false
+        hasCallDeadline = false
         clientEnded = false
         upstreamEnded = false
         clientEndPassed = false
@@ -260,6 +294,10 @@ final class Exchange {
             worker.small.give(out)
             self.out = nil
         }
+        if let requestTrailers {
+            worker.small.give(requestTrailers)
+            self.requestTrailers = nil
+        }
         upstream = nil
         deadline = .max
         overall = .max
@@ -299,7 +337,26 @@ final class Exchange {
         if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
     }
 
-    func unlimitOverall() { overall = .max }
+    func unlimitOverall() {
+        overall = .max
+        endsWithCredential = false
+    }
+
+    /// What has no end of its own ends with the credential that allowed it.
+    ///
+    /// A token that is accepted only for the tolerated difference of clocks lasts until that is used up.
+    func limitToCredential() {
+        guard let principal = note.principal else { return }
+        let now = Clock.unixMilliseconds()
+        let expiry = principal.claims.expiry &* 1000
+        let until = expiry > now ? expiry : principal.expiry &* 1000
+        let due = worker.now &+ max(0, until &- now)
+        guard due < overall else { return }
+        overall = due
+        endsWithCredential = true
+        deadline = min(deadline, overall)
+        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
+    }
 
     /// Begins to watch how fast the client's body comes.
     func watchBody() {
@@ -313,8 +370,12 @@ final class Exchange {
             if deadline < .max { worker.wheel.arm(timer, at: deadline) }
             return
         }
+        if worker.now >= overall, endsWithCredential {
+            return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
+        }
         if worker.now >= overall {
             worker.metrics.timedOut(.request)
+            if endCall(.deadlineExceeded, GatewayError.requestDeadline.detail) { return }
             return phase == .answering || phase == .tunnelling ? abort() : fail(.requestDeadline)
         }
         switch wait {

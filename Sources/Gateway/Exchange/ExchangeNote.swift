@@ -16,6 +16,8 @@ struct ExchangeNote {
     var givenID = OutputBuffer(capacity: 64)
     var hasLine = false
     var acceptsHTML = false
+    /// A call of gRPC: refusals are statuses of its own.
+    var isGRPC = false
     var reason: StaticString = ""
     var reasonIndex = -1
     var auth: AuthOutcome?
@@ -28,6 +30,7 @@ struct ExchangeNote {
         givenID.removeAll()
         hasLine = false
         acceptsHTML = false
+        isGRPC = false
         reason = ""
         reasonIndex = -1
         auth = nil
@@ -86,7 +89,8 @@ extension Exchange {
         request.method = UnsafeBufferPointer(start: input + head.methodName.start, count: head.methodName.count)
         request.host = UnsafeBufferPointer(start: input + head.host.start, count: head.host.count)
         request.path = path
-        request.version = head.version == .http10 ? "HTTP/1.0" : "HTTP/1.1"
+        request.version =
+            connection?.isStream == true ? "HTTP/2" : head.version == .http10 ? "HTTP/1.0" : "HTTP/1.1"
         AccessLine.appendRequest(request, to: line)
         note.hasLine = true
     }

@@ -7,11 +7,13 @@ enum GatewayError: UInt8, Error, CaseIterable {
     case bodyTooLarge
     case headTimeout
     case methodRefused
+    case misdirected
     case noBackend
     case noRoute
     case requestDeadline
     case upstreamBusy
     case upstreamCut
+    case upstreamHandshake
     case upstreamMalformed
     case upstreamRefused
     case upstreamTimeout
@@ -23,11 +25,13 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .bodyTooLarge: "body_too_large"
         case .headTimeout: "head_timeout"
         case .methodRefused: "method_refused"
+        case .misdirected: "misdirected"
         case .noRoute: "no_route"
         case .noBackend: "no_backend"
         case .requestDeadline: "request_deadline"
         case .upstreamBusy: "upstream_busy"
         case .upstreamCut: "upstream_cut"
+        case .upstreamHandshake: "upstream_handshake_failed"
         case .upstreamMalformed: "upstream_malformed"
         case .upstreamRefused: "upstream_refused"
         case .upstreamTimeout: "upstream_timeout"
@@ -40,9 +44,10 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .bodyTimeout, .headTimeout: 408
         case .bodyTooLarge: 413
         case .methodRefused: 405
+        case .misdirected: 421
         case .noRoute: 404
         case .noBackend, .upstreamBusy: 503
-        case .upstreamCut, .upstreamMalformed, .upstreamRefused: 502
+        case .upstreamCut, .upstreamHandshake, .upstreamMalformed, .upstreamRefused: 502
         case .requestDeadline, .upstreamTimeout: 504
         }
     }
@@ -64,11 +69,13 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .bodyTooLarge: "The request body is larger than this route allows."
         case .headTimeout: "The request head did not arrive in time."
         case .methodRefused: "This method is not served here."
+        case .misdirected: "This connection's certificate is not for this host."
         case .noRoute: "There is nothing at this address."
         case .noBackend: "No server of this service is available."
         case .requestDeadline: "The request took too long."
         case .upstreamBusy: "All connections to this service are in use."
         case .upstreamCut: "The service closed the connection without a complete answer."
+        case .upstreamHandshake: "No secure connection to the service could be made."
         case .upstreamMalformed: "The service sent an answer that cannot be passed on."
         case .upstreamRefused: "The service could not be reached."
         case .upstreamTimeout: "The service did not answer in time."

@@ -49,7 +49,8 @@ enum HeadWriter {
             worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
             out.append("\r\n")
         }
-        out.append(head.version == .http10 ? plan.via10 : plan.via11)
+        if let listener = exchange.connection?.listener, !listener.hstsLine.isEmpty { out.append(listener.hstsLine) }
+        out.append(exchange.sendsRaw ? plan.via20 : head.version == .http10 ? plan.via10 : plan.via11)
         if head.status == 426, !head.upgrade.isEmpty, !exchange.isHTTP10 {
             // A 426 without it says nothing (RFC 9110 §15.5.22).
             out.append("Upgrade: ")

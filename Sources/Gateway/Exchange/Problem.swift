@@ -31,6 +31,13 @@ struct Problem {
         detail: "Max-Forwards must be one decimal number."
     )
 
+    /// A tunnel where there is none.
+    static let tunnel = Problem(
+        status: 501,
+        code: "tunnel_refused",
+        detail: "This protocol is not spoken here."
+    )
+
     init(_ error: ProtocolError) {
         self.init(status: error.status, code: error.code, detail: error.detail)
     }
@@ -50,6 +57,7 @@ extension Exchange {
     func respond(_ problem: Problem) {
         guard connection != nil else { return }
         status = problem.status
+        if note.isGRPC { return respondGRPC(problem) }
         let body = worker.bodyScratch
         body.removeAll()
         if note.acceptsHTML { writePage(problem, to: body) } else { writeJSON(problem, to: body) }
@@ -72,9 +80,33 @@ extension Exchange {
         finishOwnAnswer(body, out)
     }
 
+    /// A refusal as gRPC tells it: a status in a head that is the whole answer (trailers-only).
+    private func respondGRPC(_ problem: Problem) {
+        guard let connection else { return }
+        status = 200
+        let out = worker.compose
+        out.removeAll()
+        HeadWriter.appendStatusLine(200, to: out)
+        out.append("Content-Type: application/grpc\r\ngrpc-status: ")
+        out.append(decimal: UInt64(GRPCStatus(http: problem.status).rawValue))
+        out.append("\r\ngrpc-message: ")
+        out.append(problem.detail)
+        out.append("\r\n")
+        if problem.isChallenge { writeChallenge(problem, to: out) }
+        out.append(plan.snapshot.fields.requestIDLine)
+        note.appendRequestID(to: out)
+        out.append("\r\nDate: ")
+        worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
+        out.append("\r\n\r\n")
+        connection.sendHead(out.readable, out.count, ends: true)
+        out.removeAll()
+        finish(keepAlive: requestComplete)
+    }
+
     /// Completes a head of our own in `out` (status line and specific fields are there), sends it with `body`, ends.
     func finishOwnAnswer(_ body: OutputBuffer, _ out: OutputBuffer) {
         guard let connection else { return }
+        if !connection.listener.hstsLine.isEmpty { out.append(connection.listener.hstsLine) }
         out.append(plan.snapshot.fields.requestIDLine)
         note.appendRequestID(to: out)
         out.append("\r\nDate: ")
@@ -93,11 +125,18 @@ extension Exchange {
             out.append("Connection: keep-alive\r\n")
         }
         out.append("\r\n")
-        if method != .head, status != 204, status != 304 {
-            responseBytes = UInt64(body.count)
-            out.append(body.readable, body.count)
+        let hasBody = method != .head && status != 204 && status != 304 && !body.isEmpty
+        if hasBody { responseBytes = UInt64(body.count) }
+        if connection.isStream {
+            connection.sendHead(out.readable, out.count, ends: !hasBody)
+            if hasBody {
+                connection.send(body.readable, body.count)
+                connection.sendEnd(trailers: UnsafeBufferPointer(start: nil, count: 0))
+            }
+        } else {
+            if hasBody { out.append(body.readable, body.count) }
+            connection.send(out.readable, out.count)
         }
-        connection.send(out.readable, out.count)
         out.removeAll()
         finish(keepAlive: stays)
     }

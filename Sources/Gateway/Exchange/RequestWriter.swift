@@ -44,7 +44,7 @@ extension Exchange {
             out.append(upgradeName)
             out.append("\r\n")
         }
-        out.append(isHTTP10 ? fields.via10 : fields.via11)
+        out.append(connection?.isStream == true ? fields.via20 : isHTTP10 ? fields.via10 : fields.via11)
         writeForwarded(head, input, fields, to: out)
         out.append(fields.requestIDLine)
         note.appendRequestID(to: out)
@@ -79,7 +79,9 @@ extension Exchange {
             }
             writePeer(connection.peer, to: out)
             out.append("\r\n")
-            if !connection.isTrusted || head.first(.xForwardedProto) < 0 { out.append("X-Forwarded-Proto: http\r\n") }
+            if !connection.isTrusted || head.first(.xForwardedProto) < 0 {
+                out.append(connection.isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
+            }
             if !head.authority.isEmpty, !connection.isTrusted || head.first(.xForwardedHost) < 0 {
                 out.append("X-Forwarded-Host: ")
                 out.append(input, head.authority)
@@ -97,7 +99,7 @@ extension Exchange {
                 out.append(input, head.authority)
                 out.append("\"")
             }
-            out.append(";proto=http\r\n")
+            out.append(connection.isSecure ? ";proto=https\r\n" : ";proto=http\r\n")
         }
     }
 

@@ -9,6 +9,12 @@ import Upstreams
 enum ControlMessage: Sendable {
     /// A reload ended: the new snapshot, or what is wrong with the file.
     case reloaded(Snapshot?, [String])
+    /// Files of certificates and keys were looked at again.
+    case looked(FileWatch, changed: Bool)
+    /// Every worker has forgotten and ended what a revocation is about.
+    case obeyed(UInt64)
+    /// The file of revocations was written, or why not.
+    case saved(String?)
     /// Names were looked up; one list per server of the upstream.
     case resolved(generation: UInt64, upstream: Int, [[SocketAddress]])
 }

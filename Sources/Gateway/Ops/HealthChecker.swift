@@ -1,14 +1,15 @@
 // COLD. Active health checks: one probe at a time per backend, for the whole process, on the control loop.
 import Bytes
 import Glibc
-import HTTP
+import HTTP2
 import Reactor
+import TLS
 import Telemetry
 import Upstreams
 
 /// How the backends of an upstream are probed.
 struct HealthPlan: Sendable {
-    var path: String
+    var question: HealthQuestion
     var host: String
     /// Milliseconds between the end of one probe and the next.
     var interval: Int64
@@ -23,6 +24,10 @@ struct HealthPlan: Sendable {
 struct HealthTarget: Sendable {
     var upstream: String
     var address: SocketAddress
+    /// The name that its certificate must be for; empty for that of the address.
+    var hostName: String
+    /// TLS towards it; nil for clear text.
+    var tls: ClientTLS?
     var boardIndex: Int
     var plan: HealthPlan
 }
@@ -37,15 +42,19 @@ struct BackendState: Sendable {
 /// Probes backends and writes the health board.
 final class HealthChecker {
     private final class Probe {
+        enum Phase {
+            case idle, connecting, handshaking, talking
+        }
+
         var target: HealthTarget
         var machine: HealthMachine
-        var descriptor: Int32 = -1
+        var phase = Phase.idle
+        var transport = Transport(descriptor: -1, tls: nil)
+        var dialogue: HealthDialogue?
         var due: Int64
         var deadline: Int64 = .max
-        var isSent = false
         /// It is out because nobody listens there.
         var isRefusing = false
-        let input = OutputBuffer(capacity: 4096)
 
         init(_ target: HealthTarget, due: Int64, isUp: Bool) {
             self.target = target
@@ -61,7 +70,8 @@ final class HealthChecker {
     private let control: Control
     private let board: HealthBoard
     private var probes: [Probe] = []
-    private let head = ResponseHead()
+    private let workspace = HTTP2Workspace(pool: BufferPool(size: 16 * 1024, kept: 8))
+    private let scratch = OutputBuffer(capacity: 16 * 1024)
 
     /// Probes `targets`, which are in or out as the board says.
     init(control: Control, board: HealthBoard, targets: [HealthTarget], now: Int64) {
@@ -97,30 +107,41 @@ final class HealthChecker {
             board.set(target.boardIndex, up: probe.machine.isUp)
             probes.append(probe)
         }
-        for probe in former where probe.descriptor >= 0 && !probes.contains(where: { $0 === probe }) {
-            control.close(probe.descriptor)
-        }
+        for probe in former where !probes.contains(where: { $0 === probe }) { close(probe) }
     }
 
     /// Begins due probes and ends late ones; returns when to come again (monotonic milliseconds).
     func turn(now: Int64) -> Int64 {
         var next = now + 1000
         for probe in probes {
-            if probe.descriptor >= 0, now >= probe.deadline {
-                finish(probe, success: false, now: now)
-            } else if probe.descriptor < 0, now >= probe.due {
+            if probe.phase != .idle, now >= probe.deadline {
+                finish(probe, failure: "timeout", now: now)
+            } else if probe.phase == .idle, now >= probe.due {
                 begin(probe, now: now)
             }
-            next = min(next, probe.descriptor >= 0 ? probe.deadline : probe.due)
+            next = min(next, probe.phase != .idle ? probe.deadline : probe.due)
         }
         return next
     }
 
     /// Drops all probes under way.
     func stop() {
-        for probe in probes where probe.descriptor >= 0 { control.close(probe.descriptor) }
+        for probe in probes { close(probe) }
         probes = []
     }
+
+    private func close(_ probe: Probe) {
+        guard probe.phase != .idle else { return }
+        probe.phase = .idle
+        let descriptor = probe.transport.descriptor
+        // TLS goes before its socket.
+        if probe.transport.tls?.isOpen == true { _ = probe.transport.tls?.shutdown() }
+        probe.transport = Transport(descriptor: -1, tls: nil)
+        probe.dialogue = nil
+        control.close(descriptor)
+    }
+
+    // MARK: One probe
 
     private func begin(_ probe: Probe, now: Int64) {
         let (descriptor, _) = Socket.connect(to: probe.target.address)
@@ -130,68 +151,100 @@ final class HealthChecker {
             return
         }
         guard descriptor >= 0 else { return refused(probe, code: -descriptor, now: now) }
-        probe.descriptor = descriptor
+        probe.transport = Transport(descriptor: descriptor, tls: nil)
+        probe.phase = .connecting
         probe.deadline = now + probe.target.plan.timeout
-        probe.isSent = false
-        probe.input.removeAll()
         control.watch(descriptor) { [unowned self, unowned probe] readiness in ready(probe, readiness) }
     }
 
     private func ready(_ probe: Probe, _ readiness: Readiness) {
         let now = Clock.milliseconds()
-        guard probe.descriptor >= 0 else { return }
-        if !probe.isSent, !readiness.isDisjoint(with: .writable) {
-            let code = Socket.error(of: probe.descriptor)
-            if code != 0 { return refused(probe, code: code, now: now) }
-            probe.isSent = true
-            let request = OutputBuffer(capacity: 512)
-            request.append("GET ")
-            request.append(string: probe.target.plan.path)
-            request.append(" HTTP/1.1\r\nHost: ")
-            request.append(string: probe.target.plan.host)
-            request.append("\r\nUser-Agent: portcullis-health\r\nAccept: */*\r\nConnection: close\r\n\r\n")
-            if Socket.write(probe.descriptor, request.readable, request.count) != request.count {
-                return finish(probe, success: false, now: now)
+        if probe.phase == .connecting {
+            guard !readiness.isDisjoint(with: .writable) else { return }
+            let code = Socket.error(of: probe.transport.descriptor)
+            guard code == 0 else {
+                return refused(probe, code: code, now: now)
             }
+            connected(probe, now: now)
         }
-        guard probe.isSent, !readiness.isDisjoint(with: .readable) else { return }
+        if probe.phase == .handshaking { shakeHands(probe, now: now) }
+        if probe.phase == .talking { talk(probe, now: now) }
+    }
+
+    private func connected(_ probe: Probe, now: Int64) {
+        guard let context = probe.target.tls else { return beginTalking(probe, now: now) }
+        let tls = context.connect(
+            probe.transport.descriptor,
+            name: PeerName(probe.target.hostName.isEmpty ? probe.target.address.ip.text : probe.target.hostName),
+            backend: probe.target.boardIndex,
+            sessions: nil
+        )
+        guard let tls else { return finish(probe, failure: "TLS cannot begin", now: now) }
+        probe.transport = Transport(descriptor: probe.transport.descriptor, tls: tls)
+        probe.phase = .handshaking
+    }
+
+    private func shakeHands(_ probe: Probe, now: Int64) {
+        guard let tls = probe.transport.tls else { return }
+        switch tls.handshake() {
+        case .wantRead, .wantWrite: return
+        case .done: beginTalking(probe, now: now)
+        case .failed(let failure): finish(probe, failure: "TLS: \(failure.reason)", now: now)
+        }
+    }
+
+    private func beginTalking(_ probe: Probe, now: Int64) {
+        probe.phase = .talking
+        probe.dialogue = HealthDialogue(
+            probe.target.plan,
+            isTLS: probe.transport.tls != nil,
+            workspace: workspace,
+            now: now
+        )
+    }
+
+    private func talk(_ probe: Probe, now: Int64) {
+        guard let dialogue = probe.dialogue else { return }
         while true {
-            let n = Socket.read(probe.descriptor, probe.input.reserve(4096), 4096)
+            while !dialogue.output.isEmpty {
+                let n = probe.transport.write(dialogue.output.readable, dialogue.output.count)
+                if n == IO.wouldBlock { break }
+                guard n > 0 else { return finish(probe, failure: "connection lost", now: now) }
+                dialogue.output.consume(n)
+            }
+            let n = probe.transport.read(scratch.reserve(16 * 1024), 16 * 1024)
             if n == IO.wouldBlock { return }
-            if n <= 0 { return finish(probe, success: false, now: now) }
-            probe.input.advance(n)
-            let span = Span(_unsafeElements: probe.input.bytes)
-            switch ResponseParser.parse(span, requestMethod: .get, into: head, limits: HeadLimits()) {
-            case .complete:
-                let matches = probe.target.plan.statuses.contains { $0.contains(head.status) }
-                return finish(probe, success: matches, now: now)
-            case .refuse: return finish(probe, success: false, now: now)
-            case .needMore: continue
+            if n > 0 {
+                dialogue.received(scratch.reserve(16 * 1024), n, now: now)
+            } else {
+                dialogue.ended()
+            }
+            if let verdict = dialogue.verdict {
+                return finish(probe, failure: verdict ? nil : n > 0 ? "bad answer" : "no answer", now: now)
             }
         }
     }
 
     private func refused(_ probe: Probe, code: Int32, now: Int64) {
         // A socket file that is not there is refusal as well.
-        finish(probe, success: false, isRefused: code == ECONNREFUSED || code == ENOENT, now: now)
+        finish(probe, failure: "cannot connect", isRefused: code == ECONNREFUSED || code == ENOENT, now: now)
     }
 
-    private func finish(_ probe: Probe, success: Bool, isRefused: Bool = false, now: Int64) {
-        if probe.descriptor >= 0 {
-            control.close(probe.descriptor)
-            probe.descriptor = -1
-        }
+    /// The probe is over, well without a failure.
+    private func finish(_ probe: Probe, failure: String?, isRefused: Bool = false, now: Int64) {
+        close(probe)
         probe.deadline = .max
         let interval = probe.target.plan.interval
-        let changed = probe.machine.record(success: success)
-        if !success { probe.isRefusing = isRefused }
+        let changed = probe.machine.record(success: failure == nil)
+        if failure != nil { probe.isRefusing = isRefused }
         probe.due = now + (probe.isRefusing && !probe.machine.isUp ? min(interval, Self.refusedInterval) : interval)
         guard changed else { return }
         board.set(probe.target.boardIndex, up: probe.machine.isUp)
         Log.warning(
             probe.machine.isUp ? "backend is healthy again" : "backend is unhealthy",
             ("upstream", probe.target.upstream),
-            ("backend", probe.target.address.text)
+            ("backend", probe.target.address.text),
+            ("reason", failure ?? "good answers")
         )
     }
 }

@@ -3,11 +3,19 @@ import Bytes
 import HTTP
 import Telemetry
 
-/// Answers `/livez`, `/readyz`, `/startupz` and `/metrics`.
+/// Answers `/livez`, `/readyz`, `/startupz`, `/metrics` and `/revocations`.
 struct OpsEndpoints {
     unowned let gateway: Gateway
 
-    func answer(_ method: Method, _ path: String, _ query: String) -> OpsAnswer {
+    func answer(_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) {
+        if request.path == "/revocations" { return gateway.answerRevocations(request, reply) }
+        guard request.method == .get || request.method == .head else {
+            return reply(.problem(405, "only GET and HEAD"))
+        }
+        reply(answer(request.path, request.query))
+    }
+
+    private func answer(_ path: String, _ query: String) -> OpsAnswer {
         switch path {
         case "/livez": OpsAnswer(200, "text/plain; charset=utf-8", "ok\n")
         case "/startupz":
@@ -17,7 +25,7 @@ struct OpsEndpoints {
         case "/readyz":
             ready(verbose: query.split(separator: "&").contains { $0 == "verbose" || $0.hasPrefix("verbose=") })
         case "/metrics": metrics()
-        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics\n")
+        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics /revocations\n")
         }
     }
 

@@ -1,8 +1,20 @@
-// COLD. The second listener: health and metrics for operators, never reachable through the data port.
+// COLD. The second listener: health, metrics and revocations for operators, never reachable through the data port.
 import Bytes
 import HTTP
 import Reactor
 import Telemetry
+
+/// What the ops listener is asked.
+struct OpsRequest {
+    var method: Method
+    var path: String
+    var query: String
+    /// Whether its content is `application/json`.
+    var isJSON: Bool
+    /// Whether a page in a browser sends it.
+    var hasOrigin: Bool
+    var body: [UInt8]
+}
 
 /// What the ops listener answers.
 struct OpsAnswer {
@@ -16,6 +28,11 @@ struct OpsAnswer {
         body = OutputBuffer(capacity: max(64, text.utf8.count))
         body.append(string: text)
     }
+
+    /// A refusal with a sentence.
+    static func problem(_ status: Int, _ text: String) -> OpsAnswer {
+        OpsAnswer(status, "text/plain; charset=utf-8", text + "\n")
+    }
 }
 
 /// A small HTTP server on the control loop: one request a connection at a time, short deadlines, few connections.
@@ -25,6 +42,11 @@ final class OpsServer {
         let input = OutputBuffer(capacity: 1024)
         let output = OutputBuffer(capacity: 1024)
         var closes = false
+        /// The answer comes later; no further request is looked at until then.
+        var isWaiting = false
+        var isClosed = false
+        /// Requests are being taken: an answer that comes at once must not begin with the next one itself.
+        var isTaking = false
         var deadline: Int64
 
         init(_ descriptor: Int32, deadline: Int64) {
@@ -35,21 +57,23 @@ final class OpsServer {
 
     private static let maximumClients = 256
     private static let patience: Int64 = 10_000
+    /// Longest content of a request.
+    private static let maximumBody = 1 << 20
 
     private let control: Control
     private let listener: Listener
-    private let answer: (_ method: Method, _ path: String, _ query: String) -> OpsAnswer
+    private let answer: (_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) -> Void
     private var clients: [Int32: Client] = [:]
     private let head = RequestHead()
     /// Whether clients are accepted, or from when on again.
     private var isWatching = false
     private var watchDue: Int64 = 0
 
-    /// Serves `listener` with what `answer` says.
+    /// Serves `listener` with what `answer` replies, at once or later, once for each request.
     init(
         control: Control,
         listener: Listener,
-        answer: @escaping (_ method: Method, _ path: String, _ query: String) -> OpsAnswer
+        answer: @escaping (_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) -> Void
     ) {
         self.control = control
         self.listener = listener
@@ -90,51 +114,107 @@ final class OpsServer {
     }
 
     private func close(_ client: Client) {
+        guard !client.isClosed else { return }
+        client.isClosed = true
         clients[client.descriptor] = nil
         control.close(client.descriptor)
     }
 
     private func serve(_ client: Client) {
         guard flush(client) else { return }
-        while true {
+        takeRequests(client)
+        while !client.isClosed, !client.closes {
+            // What waits behind an unanswered request stays in the socket, but for a head.
+            if client.isWaiting, client.input.count >= 4096 { return }
             let n = Socket.read(client.descriptor, client.input.reserve(4096), 4096)
             if n == IO.wouldBlock { return }
             if n <= 0 { return close(client) }
             client.input.advance(n)
-            client.deadline = control.now + Self.patience
-            while !client.input.isEmpty {
-                let span = Span(_unsafeElements: client.input.bytes)
-                switch RequestParser.parse(span, into: head, limits: HeadLimits()) {
-                case .needMore: break
-                case .refuse(let error):
-                    client.closes = true
-                    write(OpsAnswer(error.status, "text/plain; charset=utf-8", "\(error.detail)\n"), .get, client)
-                    _ = flush(client)
-                    return
-                case .complete:
-                    respond(client)
-                    guard flush(client), !client.closes else { return }
-                    continue
-                }
-                break
+            if !client.isWaiting { client.deadline = control.now + Self.patience }
+            takeRequests(client)
+        }
+    }
+
+    private func takeRequests(_ client: Client) {
+        guard !client.isTaking else { return }
+        client.isTaking = true
+        defer { client.isTaking = false }
+        while !client.isWaiting, !client.isClosed, !client.closes, !client.input.isEmpty, client.output.isEmpty {
+            let span = Span(_unsafeElements: client.input.bytes)
+            switch RequestParser.parse(span, into: head, limits: HeadLimits()) {
+            case .needMore: return
+            case .refuse(let error): return refuse(client, error.status, "\(error.detail)")
+            case .complete:
+                guard respond(client) else { return }
             }
         }
     }
 
-    private func respond(_ client: Client) {
-        client.closes = !head.keepAlive || head.framing != .none
-        let bytes = client.input.readable
+    private func refuse(_ client: Client, _ status: Int, _ detail: String) {
+        client.closes = true
+        write(.problem(status, detail), .get, client)
+        _ = flush(client)
+    }
+
+    /// Answers the request in `head` if all of its content is there; false when more must come, or nothing will.
+    private func respond(_ client: Client) -> Bool {
+        var length = 0
+        switch head.framing {
+        case .none: break
+        case .length(let count) where count <= UInt64(Self.maximumBody): length = Int(count)
+        case .length:
+            refuse(client, 413, "the content is too long")
+            return false
+        case .chunked, .untilClose:
+            refuse(client, 411, "the content needs a Content-Length")
+            return false
+        }
+        guard client.input.count >= head.length + length else { return false }
+        let request = request(client, length)
+        client.closes = !head.keepAlive
+        client.input.consume(head.length + length)
+        client.isWaiting = true
+        let method = request.method
+        answer(request) { [self, client] answer in
+            guard !client.isClosed, client.isWaiting else { return }
+            client.isWaiting = false
+            write(answer, method, client)
+            if flush(client) { takeRequests(client) }
+        }
+        return true
+    }
+
+    private func request(_ client: Client, _ length: Int) -> OpsRequest {
+        let bytes = UnsafePointer(client.input.readable)
         let target = String(
             decoding: UnsafeBufferPointer(start: bytes + head.pathAndQuery.start, count: head.pathAndQuery.count),
             as: UTF8.self
         )
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let method = head.method
-        client.input.consume(head.length)
-        guard method == .get || method == .head else {
-            return write(OpsAnswer(405, "text/plain; charset=utf-8", "only GET and HEAD\n"), method, client)
+        var isJSON = false
+        var hasOrigin = false
+        for index in 0..<head.fieldCount {
+            let name = head[index].name
+            if head[index].id == .contentType {
+                let value = head[index].value
+                isJSON = Self.isJSON(UnsafeBufferPointer(start: bytes + value.start, count: value.count))
+            } else if Scan.equalFolded(bytes + name.start, name.count, "origin") {
+                hasOrigin = true
+            }
         }
-        write(answer(method, String(parts[0]), parts.count > 1 ? String(parts[1]) : ""), method, client)
+        return OpsRequest(
+            method: head.method,
+            path: String(parts.first ?? ""),
+            query: parts.count > 1 ? String(parts[1]) : "",
+            isJSON: isJSON && head.count(.contentType) == 1,
+            hasOrigin: hasOrigin,
+            body: Array(UnsafeBufferPointer(start: bytes + head.length, count: length))
+        )
+    }
+
+    private static func isJSON(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        let text = String(decoding: value, as: UTF8.self).lowercased()
+        return text == "application/json" || text.hasPrefix("application/json;")
     }
 
     private func write(_ answer: OpsAnswer, _ method: Method, _ client: Client) {
@@ -142,7 +222,7 @@ final class OpsServer {
         HeadWriter.appendStatusLine(answer.status, to: out)
         out.append("Content-Type: ")
         out.append(answer.type)
-        out.append("\r\nCache-Control: no-store\r\nContent-Length: ")
+        out.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ")
         out.append(decimal: UInt64(answer.body.count))
         out.append(client.closes ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
         if method != .head { out.append(answer.body.readable, answer.body.count) }
@@ -159,7 +239,7 @@ final class OpsServer {
             }
             client.output.consume(n)
         }
-        if client.closes {
+        if client.closes, !client.isWaiting {
             close(client)
             return false
         }

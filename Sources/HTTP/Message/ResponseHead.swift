@@ -52,6 +52,13 @@ public final class ResponseHead {
     @inline(__always)
     public func count(_ id: FieldID) -> Int { fields.count(id) }
 
+    /// The frame that carried the head said that no content follows it.
+    ///
+    /// Where the next hop tells ends by bytes that is a length of 0, unless the status or the method says it already.
+    public func endsWithHead(byFrame: Bool) {
+        if framing == .untilClose { framing = byFrame ? .none : .length(0) }
+    }
+
     @inline(__always)
     func reset() {
         fields.removeAll()

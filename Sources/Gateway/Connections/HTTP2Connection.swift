@@ -1,0 +1,401 @@
+// HOT. A client's HTTP/2 connection: moves bytes between its socket and the codec, and events to the streams.
+import Bytes
+import Glibc
+import HTTP
+import HTTP2
+import Reactor
+import TLS
+import Telemetry
+
+/// A connection that carries many exchanges at once.
+///
+///     open ──drain, too many requests──► draining ──last stream ended──► closing ──all is sent──► lingering ──► closed
+///       └──────────failed, idle for too long──────────────────────────────►┘
+///
+/// Owned by its worker's table.
+final class HTTP2Connection {
+    enum Phase {
+        case open
+        /// The client was told to open no further stream, but some may be on their way.
+        case draining
+        /// Nothing is read any more; what is queued is sent.
+        case closing
+        /// Our direction is closed; what still comes is read and dropped.
+        case lingering
+        case closed
+    }
+
+    unowned(unsafe) let worker: Worker
+    let transport: Transport
+    let key: UInt64
+    let peer: IPAddress
+    let listener: ListenerPlan
+    let codec: ServerCodec
+    var phase = Phase.open
+    private let limits: HTTP2Limits
+    /// The certificate that the client showed, for all streams; nil without one.
+    let certificate: ClientCertificate?
+    private var streams: [HTTP2Stream] = []
+    private var free: [Int32] = []
+    /// Streams that wait to be run again.
+    private var queued: [Int32] = []
+    var active = 0
+    var requests: UInt32 = 0
+    var output: OutputBuffer?
+    private var canRead = true
+    private var canWrite = true
+    private var hangup = false
+    private var willFlush = false
+    /// Bytes that were read and dropped.
+    private var dropped = 0
+    let timer: TimerID
+    var deadline = Int64.max
+    /// When the second step of a drain is due.
+    var shutdownAt = Int64.max
+    var writeStalled: Int64 = 0
+
+    /// Milliseconds between the two steps of a drain: a round trip, so that requests under way are counted in.
+    static let drainGrace: Int64 = 1000
+    /// From this stream on the client is asked to make a new connection, long before numbers run out.
+    static let lastStream: Int32 = 1 << 30
+    /// Most bytes that wait for the socket before frames are kept in the codec.
+    static let outputLimit = 64 * 1024
+    /// Most bytes that a client may go on sending after its connection has failed.
+    static let dropLimit = 4 << 20
+
+    init(worker: Worker, transport: Transport, key: UInt64, peer: IPAddress, listener: ListenerPlan) {
+        self.worker = worker
+        self.transport = transport
+        self.key = key
+        self.peer = peer
+        self.listener = listener
+        var limits = worker.plan.snapshot.http2Limits
+        // A proxy before us passes on the scheme that its own client used.
+        limits.acceptsForeignScheme = worker.plan.snapshot.isTrusted(peer)
+        self.limits = limits
+        codec = ServerCodec(limits: limits, isTLS: transport.tls != nil, workspace: worker.workspace)
+        timer = worker.wheel.make(owner: key)
+        certificate = transport.tls.flatMap { ClientCertificate($0, listener) }
+    }
+
+    /// The connection is in the table; `first` are bytes that were read already.
+    func opened(_ first: UnsafeBufferPointer<UInt8>? = nil) {
+        worker.metrics.adjust(.http2ConnectionsOpen, by: 1)
+        setDeadline(worker.now + worker.plan.timeouts.headers)
+        codec.now = worker.now
+        if let first, let start = first.baseAddress { receive(start, first.count) }
+        pump()
+        flush()
+    }
+
+    // MARK: Events
+
+    func ready(_ readiness: Readiness) {
+        codec.now = worker.now
+        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) { hangup = true }
+        let isReadable = !readiness.isDisjoint(with: .readable)
+        if isReadable {
+            canRead = true
+            transport.becameReadable()
+        }
+        if !canWrite, !readiness.isDisjoint(with: .writable) || isReadable && transport.writesWhenReadable {
+            canWrite = true
+            if transport.readsWhenWritable { canRead = true }
+            flushLater()
+        }
+        if readiness.contains(.error) { return close() }
+        pump()
+    }
+
+    /// A turn later, after a share of work was used up.
+    func resume() {
+        codec.now = worker.now
+        let due = queued
+        queued.removeAll(keepingCapacity: true)
+        for tag in due { streams[Int(tag)].pump() }
+        pump()
+    }
+
+    /// Reads what the client sends after the end, so that a reset does not overtake our last frames.
+    private func discard() {
+        while canRead {
+            let count = transport.read(worker.frames, Worker.framesSize)
+            if count == IO.wouldBlock {
+                canRead = false
+                return
+            }
+            dropped += max(0, count)
+            if count <= 0 || dropped > Self.dropLimit { return close() }
+        }
+    }
+
+    /// Runs a stream again in the next turn.
+    func pumpLater(_ tag: Int32) {
+        if queued.isEmpty { worker.later(key) }
+        queued.append(tag)
+    }
+
+    private func pump() {
+        if phase == .lingering { return discard() }
+        var rounds = 0
+        while canRead, phase == .open || phase == .draining {
+            // The client does not take what we have to say: nothing more of it is heard.
+            if (output?.count ?? 0) >= Self.outputLimit { return }
+            if rounds == 4 { return worker.later(key) }
+            rounds += 1
+            let bytes = worker.frames
+            let count = transport.read(bytes, Worker.framesSize)
+            guard count > 0 else {
+                canRead = false
+                if count != IO.wouldBlock { return ended() }
+                return
+            }
+            worker.metrics.add(.bytesIn, UInt64(count))
+            if !hangup, !transport.mayHaveMore(after: count, of: Worker.framesSize) { canRead = false }
+            receive(bytes, count)
+        }
+    }
+
+    private func receive(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+        var offset = 0
+        while phase == .open || phase == .draining {
+            switch codec.next(bytes, count, at: &offset) {
+            case .needMore:
+                if codec.wantsWrite || codec.isFinished { flushLater() }
+                let since = codec.partialSince
+                if since >= 0 { wake(since + worker.plan.timeouts.headers) }
+                return
+            case .request(let id, let isComplete, let isTunnel): begin(id, isComplete: isComplete, isTunnel: isTunnel)
+            case .refuse(let id, let error):
+                worker.refused(error)
+                let stream = take(id, hasContent: false)
+                let exchange = worker.takeExchange()
+                stream.exchange = exchange
+                exchange.refuse(stream, Problem(error), to: .other)
+            case .data(let id, let tag, let content, let isLast):
+                if let stream = stream(tag, id) {
+                    stream.received(content, isLast: isLast)
+                } else {
+                    codec.consumed(id, content.count)
+                }
+            case .trailers(let id, let tag):
+                guard let stream = stream(tag, id) else { continue }
+                stream.ended()
+                let text = codec.head
+                guard let start = text.baseAddress else { continue }
+                stream.exchange?.requestTrailersCame(UnsafeMutablePointer(mutating: start), text.count)
+            case .end(let id, let tag):
+                guard let stream = stream(tag, id) else { continue }
+                stream.ended()
+                stream.pump()
+            case .reset(let id, let tag, _): stream(tag, id)?.lost()
+            case .goAway: break
+            case .pingAcknowledged: break
+            case .failed(let error): failed(error)
+            }
+        }
+    }
+
+    private func stream(_ tag: Int32, _ id: Int32) -> HTTP2Stream? {
+        guard tag >= 0, Int(tag) < streams.count else { return nil }
+        let stream = streams[Int(tag)]
+        return stream.id == id ? stream : nil
+    }
+
+    // MARK: Requests
+
+    private func take(_ id: Int32, hasContent: Bool) -> HTTP2Stream {
+        let stream: HTTP2Stream
+        if let tag = free.popLast() {
+            stream = streams[Int(tag)]
+        } else {
+            stream = HTTP2Stream(carrier: self, tag: Int32(streams.count))
+            streams.append(stream)
+        }
+        stream.open(id, hasContent: hasContent)
+        codec.setTag(id, stream.tag)
+        active += 1
+        return stream
+    }
+
+    private func begin(_ id: Int32, isComplete: Bool, isTunnel: Bool) {
+        let stream = take(id, hasContent: !isComplete)
+        // What follows is no content of the request, but what goes through the tunnel.
+        stream.wantsTunnel = isTunnel
+        if isTunnel { stream.hasContent = false }
+        requests &+= 1
+        if phase == .open { limitRequests(id) }
+        let head = codec.head
+        guard let start = head.baseAddress else { return stream.close() }
+        let exchange = worker.takeExchange()
+        stream.exchange = exchange
+        switch RequestParser.parse(
+            Span(_unsafeElements: head),
+            into: worker.requestHead,
+            limits: worker.plan.streamHeadLimits
+        ) {
+        case .complete: exchange.begin(stream, UnsafeMutablePointer(mutating: start), isLast: false)
+        case .needMore: exchange.refuse(stream, Problem(ProtocolError.requestLineMalformed), to: .other)
+        case .refuse(let error):
+            worker.refused(error)
+            exchange.refuse(stream, Problem(error), to: .other)
+        }
+    }
+
+    /// Asks the client for a new connection when this one has served enough.
+    private func limitRequests(_ id: Int32) {
+        if worker.isDraining || id > Self.lastStream { beginShutdown() }
+    }
+
+    /// A stream is free for another request.
+    func released(_ stream: HTTP2Stream) {
+        free.append(stream.tag)
+        active -= 1
+        guard active == 0 else { return }
+        setDeadline(worker.now + (phase == .draining ? Self.drainGrace : worker.plan.timeouts.idle))
+    }
+
+    // MARK: Writing
+
+    /// Whether a stream holds as much as it may.
+    func isFull(_ id: Int32) -> Bool { codec.backlog(id) >= limits.queueHigh }
+
+    /// Sends what is queued at the end of this turn, all streams' frames together.
+    func flushLater() {
+        guard !willFlush, phase != .closed, phase != .lingering else { return }
+        willFlush = true
+        worker.flushLater(key)
+    }
+
+    /// Sends what the socket takes.
+    func flush() {
+        willFlush = false
+        guard phase != .closed, phase != .lingering else { return }
+        codec.now = worker.now
+        if let output { sendQueued(output) }
+        var rounds = 0
+        while canWrite, output == nil, codec.wantsWrite {
+            // Frames of a busy connection leave room for the others' work.
+            if rounds == 8 { return flushLater() }
+            rounds += 1
+            let frames = worker.compose
+            frames.removeAll()
+            codec.write(into: frames, limit: 48 * 1024)
+            if frames.isEmpty { break }
+            send(frames)
+            frames.removeAll()
+            wakeDrained()
+        }
+        if output != nil || codec.stalledSince >= 0 { wake(worker.now + worker.plan.timeouts.write) }
+        if codec.hasNews, phase != .closing {
+            var nothing: UInt8 = 0
+            receive(&nothing, 0)
+        }
+        if phase == .closing || codec.isFinished, output == nil { finishClosing() }
+    }
+
+    private func wakeDrained() {
+        while let (id, tag) = codec.nextDrained() { stream(tag, id)?.exchange?.clientHasRoom() }
+    }
+
+    private func send(_ frames: OutputBuffer) {
+        let n = transport.write(frames.readable, frames.count)
+        if n == frames.count { return }
+        if n < 0, n != IO.wouldBlock { return close() }
+        canWrite = false
+        let sent = max(0, n)
+        let buffer = frames.count - sent > 12 * 1024 ? worker.large.take() : worker.small.take()
+        buffer.append(frames.readable + sent, frames.count - sent)
+        output = buffer
+        writeStalled = worker.now
+    }
+
+    private func sendQueued(_ buffer: OutputBuffer) {
+        while canWrite, !buffer.isEmpty {
+            let n = transport.write(buffer.readable, buffer.count)
+            if n == IO.wouldBlock {
+                canWrite = false
+                return
+            }
+            if n < 0 { return close() }
+            writeStalled = worker.now
+            buffer.consume(n)
+        }
+        guard buffer.isEmpty else { return }
+        dropOutput()
+        // Reading had stopped while the client did not take what it was sent.
+        if canRead { worker.later(key) }
+    }
+
+    private func dropOutput() {
+        guard let buffer = output else { return }
+        if buffer.capacity > 64 * 1024 { worker.large.give(buffer) } else { worker.small.give(buffer) }
+        output = nil
+    }
+
+    // MARK: Ends
+
+    private func failed(_ error: HTTP2Error) {
+        if case .calm(let kind) = error { worker.metrics.hit(kind.limit) }
+        if case .connection = error { worker.metrics.add(.http2ProtocolErrors, 1) }
+        if case .preface = error { worker.metrics.add(.http2ProtocolErrors, 1) }
+        loseStreams()
+        beginClosing()
+    }
+
+    /// Nothing more is read; what is queued has a moment to be sent.
+    func beginClosing() {
+        phase = .closing
+        setDeadline(worker.now + worker.plan.timeouts.linger)
+        flushLater()
+    }
+
+    /// The client ended its direction, or the socket failed: nothing of it can be answered any more.
+    private func ended() {
+        loseStreams()
+        close()
+    }
+
+    private func loseStreams() {
+        for stream in streams { stream.lost() }
+    }
+
+    private func finishClosing() {
+        guard phase != .closed, phase != .lingering else { return }
+        loseStreams()
+        phase = .lingering
+        transport.endWriting()
+        setDeadline(worker.now + worker.plan.timeouts.linger)
+        discard()
+    }
+
+    func close() {
+        guard phase != .closed else { return }
+        phase = .closed
+        loseStreams()
+        dropOutput()
+        worker.wheel.remove(timer)
+        worker.metrics.adjust(.http2ConnectionsOpen, by: -1)
+        worker.closed(transport.descriptor, listener)
+    }
+
+    /// The worker drains, or this connection has served enough.
+    func drain() {
+        codec.now = worker.now
+        if phase == .open { beginShutdown() }
+    }
+
+    private func beginShutdown() {
+        phase = .draining
+        codec.beginShutdown()
+        shutdownAt = worker.now + Self.drainGrace
+        setDeadline(min(deadline, shutdownAt))
+        flushLater()
+    }
+
+    /// The worker's patience is over.
+    func abort() {
+        Socket.abortOnClose(transport.descriptor)
+        close()
+    }
+}

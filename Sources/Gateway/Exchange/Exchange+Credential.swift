@@ -1,0 +1,96 @@
+// HOT. The end of what has no end of its own, when the credential that allowed it is not good any more.
+import Bytes
+import HTTP
+import Identity
+import Reactor
+import Telemetry
+
+extension Exchange {
+    static let webSocket = Array("websocket".utf8)
+    /// Milliseconds for which a frame of the backend's may still be completed.
+    static let framePatience: Int64 = 500
+
+    /// Whether an answer is a stream of events.
+    static func isEventStream(_ head: ResponseHead, _ bytes: UnsafePointer<UInt8>) -> Bool {
+        let index = head.first(.contentType)
+        guard index >= 0 else { return false }
+        let value = head[index].value
+        let type: StaticString = "text/event-stream"
+        guard value.count >= type.utf8CodeUnitCount else { return false }
+        return Scan.equalFolded(bytes + value.start, type.utf8CodeUnitCount, type)
+    }
+
+    /// Ends the exchange, as politely as its protocol knows.
+    func credentialEnded(_ reason: Reason) {
+        note.reason = reason.code
+        worker.metrics.add(.streamsEndedWithCredential, 1)
+        switch phase {
+        case .tunnelling: endTunnel(reason)
+        case .answering: endAnswer(reason)
+        case .idle: break
+        default:
+            closeUpstream()
+            var problem = Problem(reason, status: 401)
+            problem.isChallenge = true
+            problem.oauthError = reason.oauthError
+            respond(problem)
+        }
+    }
+
+    private func endAnswer(_ reason: Reason) {
+        closeUpstream()
+        if endCall(.unauthenticated, reason.detail) { return }
+        guard isEventStream else { return abort() }
+        worker.compose.removeAll()
+        if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
+        closesAfter = true
+        finishAnswer(reusable: false)
+    }
+
+    // MARK: Tunnels
+
+    private func endTunnel(_ reason: Reason) {
+        guard ending == .none else { return abort() }
+        guard isWebSocket else { return abort() }
+        ending = reason
+        if frames.isBetweenFrames { return sendClose() }
+        unlimitOverall()
+        watch(.tunnel, Self.framePatience)
+    }
+
+    /// Relays what came of a tunnel from the backend; when it is ending, no further than to the end of the frame.
+    func relayTunnel(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+        var count = count
+        if isWebSocket {
+            if ending == .none {
+                frames.advanceAll(bytes, count)
+            } else {
+                count = frames.advance(bytes, count)
+            }
+        }
+        responseBytes &+= UInt64(count)
+        connection?.send(bytes, count)
+        if ending == .none {
+            watch(.tunnel, plan.timeouts.streamIdle)
+        } else if frames.isBetweenFrames {
+            sendClose()
+        }
+    }
+
+    /// Tells the client why (RFC 6455 §5.5.1), and ends.
+    private func sendClose() {
+        guard let connection else { return }
+        let frame = worker.compose
+        frame.removeAll()
+        let detail = ending.detail
+        let length = min(detail.utf8CodeUnitCount, 123)
+        frame.append(byte: 0x88)
+        frame.append(byte: UInt8(2 + length))
+        frame.append(byte: UInt8(WebSocketFrames.policyViolation >> 8))
+        frame.append(byte: UInt8(WebSocketFrames.policyViolation & 0xff))
+        frame.append(detail.utf8Start, length)
+        connection.send(frame.readable, frame.count)
+        frame.removeAll()
+        finish(keepAlive: false)
+    }
+}

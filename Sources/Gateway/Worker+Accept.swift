@@ -1,0 +1,147 @@
+// HOT. How clients come in: accepting, handshakes, and who takes a connection over.
+import Bytes
+import CLinux
+import Glibc
+import Reactor
+import TLS
+import Telemetry
+
+extension Worker {
+    /// Takes waiting clients, at most 64; whether there may be more.
+    @discardableResult
+    func accept(_ listener: Listener, _ plan: ListenerPlan) -> Bool {
+        for _ in 0..<64 {
+            switch listener.accept() {
+            case .connection(let descriptor, let peer):
+                metrics.add(.connectionsAccepted, 1)
+                if allMetrics.total(.connectionsOpen) >= min(self.plan.maximumConnections, descriptorLimit)
+                    || listener.load?.enter() == false
+                {
+                    metrics.add(.connectionsShed, 1)
+                    metrics.hit(.connections)
+                    Socket.close(descriptor)
+                    continue
+                }
+                open(descriptor, peer, plan)
+            case .shed:
+                metrics.add(.connectionsShed, 1)
+                metrics.hit(.descriptors)
+            case .exhausted:
+                metrics.hit(.descriptors)
+                isFull = true
+                for listener in listeners { poller.remove(listener.descriptor) }
+                return false
+            case .none:
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Watches the listeners again after all descriptors were taken.
+    func watchListeners() {
+        guard isFull, !isDraining else { return }
+        isFull = false
+        for listener in listeners {
+            let generation = generations[Int(listener.descriptor)]
+            _ = poller.addLevel(listener.descriptor, generation: generation, exclusive: listener.isShared)
+        }
+    }
+
+    private func open(_ descriptor: Int32, _ peer: IPAddress, _ listener: ListenerPlan) {
+        let listener = listener.current(in: plan.snapshot)
+        if !peer.isUnix { Socket.setNoDelay(descriptor) }
+        let key = UInt64(nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
+        if listener.needsHandshake(with: peer) {
+            let handshake = ClientHandshake(
+                worker: self,
+                descriptor: descriptor,
+                key: key,
+                peer: peer,
+                listener: listener
+            )
+            guard enter(descriptor, .handshake(handshake), listener) else { return handshake.dropped() }
+            return handshake.step()
+        }
+        let connection = HTTP1Connection(
+            worker: self,
+            transport: Transport(descriptor: descriptor, tls: nil),
+            key: key,
+            peer: peer,
+            listener: listener
+        )
+        if enter(descriptor, .http1(connection), listener) { connection.opened() }
+    }
+
+    /// Takes a client's connection into the table; false when the kernel refuses.
+    private func enter(_ descriptor: Int32, _ slot: Slot, _ listener: ListenerPlan) -> Bool {
+        guard register(descriptor, slot) != nil else {
+            loads[listener.index]?.leave()
+            Socket.close(descriptor)
+            return false
+        }
+        connections += 1
+        metrics.adjust(.connectionsOpen, by: 1)
+        return true
+    }
+
+    /// A handshake is done: what carries requests takes the descriptor over, registered as it is.
+    func replace(
+        _ handshake: ClientHandshake,
+        _ transport: Transport,
+        _ peer: IPAddress,
+        _ listener: ListenerPlan,
+        isHTTP2: Bool
+    ) {
+        let place = Int(transport.descriptor)
+        if isHTTP2 {
+            let connection = HTTP2Connection(
+                worker: self,
+                transport: transport,
+                key: handshake.key,
+                peer: peer,
+                listener: listener
+            )
+            slots[place] = .http2(connection)
+            connection.opened()
+        } else {
+            let connection = HTTP1Connection(
+                worker: self,
+                transport: transport,
+                key: handshake.key,
+                peer: peer,
+                listener: listener
+            )
+            slots[place] = .http1(connection)
+            connection.opened()
+        }
+    }
+
+    /// An HTTP/1 connection began with the preface of HTTP/2 (RFC 9113 §3.3).
+    func replace(_ former: HTTP1Connection, startingWith bytes: UnsafeBufferPointer<UInt8>) {
+        let connection = HTTP2Connection(
+            worker: self,
+            transport: former.transport,
+            key: former.key,
+            peer: former.peer,
+            listener: former.listener
+        )
+        slots[Int(former.descriptor)] = .http2(connection)
+        connection.opened(bytes)
+    }
+
+    /// Whether another TLS handshake may begin now: each listener has so many per second.
+    func mayShakeHands(_ listener: ListenerPlan) -> Bool {
+        guard listener.handshakesPerSecond > 0 else { return true }
+        return handshakes.take(listener.index, perSecond: listener.handshakesPerSecond, now: now)
+    }
+
+    /// A client's connection is over.
+    func closed(_ descriptor: Int32, _ listener: ListenerPlan) {
+        connections -= 1
+        metrics.adjust(.connectionsOpen, by: -1)
+        loads[listener.index]?.leave()
+        retire(descriptor)
+        watchListeners()
+    }
+}

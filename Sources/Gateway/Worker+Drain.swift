@@ -1,0 +1,56 @@
+// COLD. The end of a worker: no new clients, what runs is finished, and after the deadline what is left is cut.
+import Glibc
+import Reactor
+import Telemetry
+
+extension Worker {
+    func drain(until deadline: Int64) {
+        guard drainDeadline == nil else { return }
+        drainDeadline = deadline
+        // Nobody gets in between the last accept and the close, who would be reset.
+        for listener in listeners { listener.refuseNewcomers() }
+        listenersClose = now + Self.handshake
+        for slot in slots {
+            switch slot {
+            case .http1(let connection): connection.drain()
+            case .http2(let connection): connection.drain()
+            default: break
+            }
+        }
+    }
+
+    private func closeListeners() {
+        for listener in listeners {
+            guard case .listener(_, let plan) = slots[Int(listener.descriptor)] else { continue }
+            while accept(listener, plan) {}
+            let place = Int(listener.descriptor)
+            poller.remove(listener.descriptor)
+            slots[place] = .free
+            generations[place] &+= 1
+            if !listener.isShared { Socket.close(listener.descriptor) }
+        }
+        listeners = []
+    }
+
+    func isDrained(_ deadline: Int64) -> Bool {
+        if !listeners.isEmpty {
+            guard now >= listenersClose else { return false }
+            closeListeners()
+        }
+        if connections == 0 { return true }
+        guard now >= deadline else { return false }
+        for slot in slots {
+            switch slot {
+            case .http1(let connection):
+                metrics.timedOut(.drain)
+                connection.abort()
+            case .http2(let connection):
+                metrics.timedOut(.drain)
+                connection.abort()
+            case .handshake(let connection): connection.close()
+            default: break
+            }
+        }
+        return true
+    }
+}
