@@ -160,7 +160,7 @@ class Gateway:
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        if not self.started.wait(20) or self.process.poll() is not None:
+        if not self.started.wait(20) or "ops" not in self.addresses or self.process.poll() is not None:
             self.stop()
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
         until = time.monotonic() + 10

@@ -168,6 +168,6 @@ def faults(call):
             found.append(f"hop-by-hop field {name!r}")
     if b"te" in names and (b"te" not in options or call.all("te") != [b"trailers"]):
         found.append("TE")
-    if not call.all("via") or not re.fullmatch(rb"1\.[01] portcullis", call.all("via")[-1]):
+    if not call.all("via") or not re.fullmatch(rb"(1\.[01]|2\.0) portcullis", call.all("via")[-1]):
         found.append("Via")
     return found

@@ -32,7 +32,8 @@ class Lines(WireTest):
         for version in (b"HTTP/0.9", b"HTTP/1.2", b"HTTP/1.9", b"HTTP/2.0", b"HTTP/2.1", b"HTTP/3.0", b"HTTP/9.9", b"HTTP/0.0", b"HTTP/0.1"):
             with self.subTest(version):
                 self.refused(ask(b"GET /open/x " + version), 505)
-        self.refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 400, 505)
+        self.refused(ask(b"PRI * HTTP/2.0"), 400, 405, 505)
+        self.refused(b"PRI * HTTP/2.0\r\n\r\nGET /open/x HTTP/1.1\r\nHost: a\r\n\r\n", 400, 405, 505)
 
     def test_the_whole_request_is_one_version_higher_or_lower_on_each_side(self):
         call, reply = self.forwarded(ask(b"GET /open/x HTTP/1.0"), version=b"1.0")

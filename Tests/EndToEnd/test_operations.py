@@ -207,7 +207,7 @@ class Operations(unittest.TestCase):
         for data, answer in (
             (b"GET /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"), (b"\0" * 100, b"HTTP/1.1 400"), (b"GET /" + b"a" * 9000, b"HTTP/1.1 414"),
             (b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"HTTP/1.1 431"), (b"GET /livez HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
-            (b"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", b"HTTP/1.1 405"), (b"GET http://a/livez HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200"),
+            (b"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", b"HTTP/1.1 405"), (b"GET http://a/livez HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200"),
         ):
             with self.subTest(data[:30]):
                 reply = self.gateway.raw(data, port=port)

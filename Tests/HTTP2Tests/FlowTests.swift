@@ -85,6 +85,63 @@ struct FlowTests {
         #expect(server.codec.heldBytes == 0)
     }
 
+    @Test("streams that nobody takes are given up, and the connection that holds much for them", arguments: [1, 9])
+    func stalled(streams: Int) {
+        let server = ServerEnd()
+        server.codec.now = 1000
+        var frames = Frames.opening
+        frames.settings([(4, 0)])
+        for i in 0..<streams { frames.get(2 * i + 1) }
+        server.feed(frames)
+        for i in 0..<streams {
+            server.respond(Int32(2 * i + 1))
+            server.send(Int32(2 * i + 1), String(repeating: "x", count: 30_000))
+        }
+        _ = server.written()
+        server.codec.now = 2000
+        #expect(!server.codec.dropStalled(since: 999))
+        // A byte now and then is no progress.
+        var window = Frames()
+        window.window(1, 1)
+        server.feed(window)
+        #expect(server.written().contains { $0.type == 0 && $0.payload.count == 1 })
+        #expect(server.codec.dropStalled(since: 1000))
+        let isMuch = streams * 30_000 > HTTP2Limits().stalled
+        #expect(server.codec.failure == (isMuch ? .calm(.stalled) : nil))
+        let written = server.written()
+        #expect(written.contains { isMuch ? $0.type == 7 && $0.code == 11 : $0.type == 3 && $0.code == 8 })
+        #expect(isMuch || server.codec.heldBytes == 0)
+    }
+
+    @Test("a frame or field section that is not complete is noticed, content is not")
+    func partial() {
+        let server = ServerEnd()
+        server.feed(Frames.opening)
+        server.codec.now = 1000
+        #expect(server.codec.partialSince == -1)
+        var frames = Frames()
+        frames.add(1, 1, 1, Frames.block(Frames.request("GET", "/")))
+        server.feed(Array(frames.bytes.prefix(5)))
+        #expect(server.codec.partialSince == 1000)
+        server.codec.now = 2000
+        server.feed(Array(frames.bytes.dropFirst(5)))
+        #expect(server.codec.partialSince == 1000)
+        server.codec.now = 3000
+        frames.bytes = []
+        frames.add(9, 0, 1, [])
+        server.feed(frames)
+        #expect(server.codec.partialSince == 1000)
+        frames.bytes = []
+        frames.add(9, 4, 1, [])
+        server.feed(frames)
+        #expect(server.codec.partialSince == -1)
+        frames.bytes = []
+        frames.get(3, ends: false)
+        frames.add(0, 0, 3, [1, 2], length: 4)
+        server.feed(frames)
+        #expect(server.codec.partialSince == -1)
+    }
+
     @Test("a queue has an end")
     func most() {
         var limits = HTTP2Limits()

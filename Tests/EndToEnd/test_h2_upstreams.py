@@ -1,0 +1,277 @@
+"""Backends over HTTP/2: nghttpd, nginx, Envoy and a scripted server; their limits, retries, and ends of every kind."""
+
+import hashlib
+import os
+import threading
+import time
+import unittest
+
+import h2.settings
+
+import http2
+import peers
+from harness import Gateway, Upstream
+from wire import Client as HTTP1
+
+AUTHORITY = peers.Authority()
+SERVER = AUTHORITY.issue("localhost", "127.0.0.1")
+BODY = os.urandom(1 << 20) * 12
+DIGEST = hashlib.sha256(BODY).hexdigest()
+CONFIGURATION = """
+workers: 1
+limits: {body: unlimited}
+upstreams:
+  - name: a
+    servers: ["127.0.0.1:@UPSTREAM@"]
+    protocol: @PROTOCOL@
+    connect_timeout: 2s
+    refused_pause: 0s
+    pool: {max_connections: @CONNECTIONS@}
+    @TLS@
+routes: [{name: all, auth: public, forward: {upstream: a}}]
+"""
+TLS = "tls: {ca_file: ca.pem}"
+FILES = {"ca.pem": AUTHORITY.pem}
+
+
+def echo(stream):
+    length = str(len(stream.body))
+    digest = hashlib.sha256(stream.body).hexdigest()
+    stream.respond(200, [("x-length", length), ("x-sum", digest)], stream.path.encode())
+
+
+class UpstreamTest(unittest.TestCase):
+    def gateway(self, port, protocol="h2c", tls="", connections=8):
+        gateway = Gateway(CONFIGURATION, FILES, UPSTREAM=port, PROTOCOL=protocol, TLS=tls, CONNECTIONS=connections)
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def server(self, script=echo, gateway=True, **options):
+        server = http2.Server(script, **options)
+        self.addCleanup(lambda: server.socket.fileno() >= 0 and server.stop())
+        return (server, self.gateway(server.port)) if gateway else server
+
+    def peer(self, process):
+        self.addCleanup(process.stop)
+        return process
+
+    def client(self, gateway):
+        client = http2.Client(gateway.port)
+        self.addCleanup(client.socket.close)
+        return client
+
+
+class Programs(UpstreamTest):
+    def load(self, gateway, path="/index.html"):
+        """Many requests over HTTP/1 and HTTP/2; every one is served."""
+        for more in (["-m", "20"], ["--h1"]):
+            code, output, _ = peers.run(
+                "h2load", "-n", "1000", "-c", "5", "-t", "1", *more, f"http://127.0.0.1:{gateway.port}{path}", timeout=20
+            )
+            self.assertIn(b"1000 succeeded, 0 failed, 0 errored", output)
+            self.assertIn(b"1000 2xx", output)
+
+    def test_nghttpd(self):
+        for tls in (False, True):
+            port = peers.free_port()
+            words = ["nghttpd", "-d", "@FOLDER@", "-a", "127.0.0.1", "--trailer", "x-end: 1", "-m", "100"]
+            words += [str(port), "server.key", "server.pem"] if tls else ["--no-tls", str(port)]
+            files = {"index.html": b"nghttpd", "large": BODY, "server.pem": SERVER.pem, "server.key": SERVER.key_pem}
+            self.peer(peers.Process(words, port, files))
+            gateway = self.gateway(port, "h2" if tls else "h2c", TLS if tls else "")
+            self.load(gateway)
+            client = self.client(gateway)
+            reply = client.get("/large")
+            self.assertEqual(hashlib.sha256(reply.body).hexdigest(), DIGEST)
+            self.assertEqual(reply.trailer("x-end"), "1")
+            self.assertEqual(client.get("/index.html", method="HEAD").status, 200)
+            self.assertEqual(client.get("/absent").status, 404)
+
+    def test_nginx(self):
+        port, plain = peers.free_port(), Upstream()
+        self.addCleanup(plain.stop)
+        block = (
+            f"listen 127.0.0.1:{port} ssl http2; ssl_certificate server.pem; ssl_certificate_key server.key; root .;"
+            f" location /echo {{ proxy_pass http://127.0.0.1:{plain.port}; }}"
+        )
+        self.peer(peers.nginx(port, block, SERVER, files={"index.html": b"nginx", "large": BODY}))
+        gateway = self.gateway(port, "h2", TLS)
+        self.load(gateway)
+        client = self.client(gateway)
+        self.assertEqual(hashlib.sha256(client.get("/large").body).hexdigest(), DIGEST)
+        reply = client.reply(client.request("/echo", "POST", body=BODY))
+        self.assertTrue(reply.ended and reply.body.endswith(BODY[-1000:]))
+
+    def test_envoy(self):
+        plain = Upstream()
+        self.addCleanup(plain.stop)
+        for certificate in (None, SERVER):
+            proxy = self.peer(peers.envoy(peers.free_port(), plain.port, certificate=certificate))
+            gateway = self.gateway(proxy.port, "h2" if certificate else "h2c", TLS if certificate else "")
+            self.load(gateway, "/x")
+            client = self.client(gateway)
+            reply = client.reply(client.request("/echo", "POST", body=BODY))
+            self.assertTrue(reply.ended and reply.body.endswith(BODY[-1000:]))
+            proxy.kill()
+            self.assertIn(client.get("/x").status, (502, 503))
+            proxy.start()
+            peers.eventually(lambda: client.get("/x").status == 200, "a backend that is back is not used")
+
+
+class Scripted(UpstreamTest):
+    def test_many_requests_share_few_connections(self):
+        server, gateway = self.server()
+        client = self.client(gateway)
+        for _ in range(2):
+            streams = [client.request(f"/{number}") for number in range(100)]
+            for number, stream in enumerate(streams):
+                self.assertEqual(client.reply(stream).body, b"/%d" % number)
+        self.assertLessEqual(len(server.connections), 2)
+        self.assertEqual(server.failures, [])
+
+    def test_the_peers_limit_of_streams(self):
+        codes = h2.settings.SettingCodes
+        script = lambda stream: (time.sleep(0.002), echo(stream))
+        server = self.server(script, False, settings={codes.MAX_CONCURRENT_STREAMS: 3})
+        for connections in (1, 4):
+            server.most = 0
+            gateway = self.gateway(server.port, connections=connections)
+            client = self.client(gateway)
+            streams = [client.request("/x", "POST" if number % 2 else "GET", body=b"b") for number in range(60)]
+            self.assertEqual([client.reply(stream).status for stream in streams], [200] * 60)
+            self.assertLessEqual(server.most, 3)
+        self.assertLessEqual(len(server.connections), 6)
+        self.assertEqual(server.failures, [])
+
+    def test_refused_streams_are_sent_again(self):
+        refused = []
+
+        def script(stream):
+            if stream.head[":method"] + stream.path not in refused:
+                refused.append(stream.head[":method"] + stream.path)
+                return stream.reset(7)
+            echo(stream)
+
+        server, gateway = self.server(script)
+        client = self.client(gateway)
+        for method, body in (("GET", None), ("POST", b"small"), ("PUT", b"")):
+            reply = client.reply(client.request("/a", method, body=body))
+            self.assertEqual((method, reply.status), (method, 200))
+        self.assertEqual(len(refused), 3)
+
+    def test_what_may_have_been_acted_upon_is_not_sent_again(self):
+        server, gateway = self.server(lambda stream: stream.reset(2))
+        client = self.client(gateway)
+        for method in ("GET", "POST", "GET"):
+            self.assertEqual(client.get("/a", method=method).status, 502)
+        self.assertEqual(len(server.streams), 3)
+
+    def test_goaway_replaces_the_connection(self):
+        """Requests that the backend did not take go to the next connection, those it took are finished on the old one."""
+        taken, go = threading.Event(), threading.Event()
+
+        def script(stream):
+            if stream.path == "/taken":
+                taken.set()
+                go.wait(5)
+            if stream.path == "/late" and stream.connection is server.connections[0]:
+                return stream.connection.goaway(stream.number - 2)
+            echo(stream)
+
+        server, gateway = self.server(script)
+        client = self.client(gateway)
+        first = client.request("/taken")
+        self.assertTrue(taken.wait(5))
+        for method in ("GET", "POST"):
+            self.assertEqual(client.reply(client.request("/late", method, body=b"x")).status, 200)
+        go.set()
+        self.assertEqual(client.reply(first).status, 200)
+        self.assertEqual(len(server.connections), 2)
+        peers.eventually(lambda: server.connections[0].over, "a retired connection stays open")
+
+    def test_a_reset_in_the_middle_is_a_cut_for_the_client(self):
+        def script(stream):
+            fields = [("content-length", "1000")] if stream.path == "/length" else []
+            stream.respond(200, fields, b"hello", ends=False)
+            if stream.path == "/gone":
+                stream.connection.cut()
+            else:
+                stream.reset(2)
+
+        _, gateway = self.server(script)
+        client = self.client(gateway)
+        for path in ("/length", "/plain", "/gone"):
+            reply = client.get(path)
+            self.assertFalse(reply.ended, path)
+            self.assertIsNotNone(reply.reset)
+            with HTTP1(gateway.port) as plain:
+                plain.send(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+                self.assertFalse(plain.reply(b"GET").complete, path)
+
+    def test_a_length_that_is_not_kept(self):
+        def script(stream):
+            body = {"/none": None, "/short": b"1234", "/long": b"123456"}[stream.path]
+            stream.respond(200, [("content-length", "5")], body)
+
+        _, gateway = self.server(script)
+        client = self.client(gateway)
+        for path in ("/none", "/short", "/long"):
+            reply = client.get(path)
+            self.assertFalse(reply.ended and reply.status == 200, path)
+            with HTTP1(gateway.port) as plain:
+                plain.send(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+                self.assertFalse((answer := plain.reply(b"GET")).complete and answer.status == 200, path)
+
+    def test_trailers_both_ways(self):
+        def script(stream):
+            stream.respond(200, (), b"x", [("x-sum", dict(stream.trailers).get("x-in", "none"))])
+
+        _, gateway = self.server(script)
+        client = self.client(gateway)
+        stream = client.request("/x", "POST", (("te", "trailers"),), b"abc", False)
+        client.h2.send_headers(stream, [("x-in", "9")], end_stream=True)
+        client.flush()
+        self.assertEqual(client.reply(stream).trailer("x-sum"), "9")
+        with HTTP1(gateway.port) as plain:
+            plain.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-In: 8\r\n\r\n")
+            self.assertEqual(plain.reply(b"POST").trailers, [(b"x-sum", b"8")])
+
+    def test_large_uploads_through_small_windows(self):
+        port = peers.free_port()
+        self.peer(peers.Process(["nghttpd", "--no-tls", "--echo-upload", "-w", "12", "-W", "14", str(port)], port))
+        gateway = self.gateway(port)
+        client = self.client(gateway)
+        before = peers.resident(gateway)
+        streams = [client.request("/x", "POST", body=BODY[: 3 << 20]) for _ in range(2)]
+        for stream in streams:
+            self.assertEqual(hashlib.sha256(client.reply(stream, 20).body).digest(), hashlib.sha256(BODY[: 3 << 20]).digest())
+        code, output, errors = peers.run(
+            "curl", "-sS", "-H", "Expect:", "-T", "-", f"http://127.0.0.1:{gateway.port}/", input=BODY[: 3 << 20]
+        )
+        self.assertEqual(output, BODY[: 3 << 20], errors)
+        self.assertLess(peers.resident(gateway) - before, 16 << 20)
+
+    def test_a_backend_that_takes_nothing_and_a_client_that_leaves(self):
+        server = self.server(lambda stream: None, False, at_head=True)
+        gateway = self.gateway(server.port)
+        client = self.client(gateway)
+        stream = client.request("/x", "POST", ends=False)
+        peers.eventually(lambda: server.streams, "the request does not arrive")
+        server.connections[0].takes = False
+        client.send(stream, BODY[:65000])
+        client.reset(stream)
+        peers.eventually(lambda: server.streams[0].reset_code is not None, "the reset does not reach the backend")
+        self.assertEqual(server.streams[0].reset_code, 8)
+
+    def test_killed_and_restarted(self):
+        server, gateway = self.server(lambda stream: None if stream.path == "/wait" else echo(stream))
+        client = self.client(gateway)
+        self.assertEqual(client.get("/x").status, 200)
+        waiting = [client.request("/wait") for _ in range(5)]
+        peers.eventually(lambda: len(server.streams) == 6, "the requests do not arrive")
+        server.stop()
+        self.assertEqual([client.reply(stream).status for stream in waiting], [502] * 5)
+        self.assertIn(client.get("/x").status, (502, 503))
+        again = http2.Server(echo, port=server.port)
+        self.addCleanup(again.stop)
+        self.assertEqual(client.get("/x").status, 200)

@@ -1,0 +1,118 @@
+"""Certificates over time: replaced on disk under load, about to expire, wrong; what operators are told."""
+
+import pathlib
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import peers
+from harness import Gateway, binary
+from test_tls import AUTHORITY, FIRST, ONE, WILD, TLSTest
+
+
+class Swaps(TLSTest):
+    """A certificate is replaced on disk while clients come and go."""
+
+    configuration = "workers: 2\ntls: {file_check: 1s}\n" + ONE
+
+    def test_new_connections_get_the_new_one_and_nothing_fails(self):
+        folder, stopping, failures, serials = self.gateway.folder, threading.Event(), [], []
+
+        def clients():
+            context = AUTHORITY.context()
+            while not stopping.is_set():
+                try:
+                    with self.connect(context=context) as client:
+                        serials.append(int(client.getpeercert()["serialNumber"], 16))
+                        if not self.answer(client).startswith(b"HTTP/1.1 200 "):
+                            failures.append("answer")
+                except OSError as error:
+                    failures.append(repr(error))
+
+        threads = [threading.Thread(target=clients) for _ in range(3)]
+        load = subprocess.Popen(
+            [peers.program("h2load"), "-D", "4", "-c", "20", "-m", "10", f"https://127.0.0.1:{self.port()}/"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for thread in threads:
+            thread.start()
+        second, third = AUTHORITY.issue("gateway.example"), AUTHORITY.issue("gateway.example", kind="rsa")
+        try:
+            for certificate, signals in ((second, False), (third, True)):
+                applied = sum("configuration applied" in line for line in self.gateway.log)
+                certificate.write(folder, "first")
+                if signals:
+                    self.gateway.signal(signal.SIGHUP)
+                self.assertTrue(self.gateway.wait_for("configuration applied", applied + 1))
+                peers.eventually(lambda: self.serial() == certificate.serial, "the new certificate is not served")
+                for _ in range(20):
+                    self.assertEqual(self.serial(), certificate.serial)
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+        output, _ = load.communicate(timeout=20)
+        self.assertEqual(failures, [])
+        self.assertIn(" 0 failed, 0 errored, 0 timeout", output)
+        self.assertEqual(set(serials), {FIRST.serial, second.serial, third.serial})
+
+    def test_a_key_that_does_not_fit_changes_nothing(self):
+        before = self.serial()
+        path = pathlib.Path(self.gateway.folder, "first.key")
+        old = path.read_bytes()
+        path.write_bytes(WILD.key_pem)
+        self.gateway.signal(signal.SIGHUP)
+        self.assertTrue(self.gateway.wait_for("reload refused: the running configuration stays"))
+        self.assertEqual(self.serial(), before)
+        path.write_bytes(old)
+
+
+class Operators(unittest.TestCase):
+    """What is said of certificates: metric, readiness, check."""
+
+    def check(self, files):
+        gateway = Gateway.__new__(Gateway)
+        folder = tempfile.mkdtemp(prefix="portcullis-test-")
+        gateway.path, gateway.replacements, gateway.folder = folder + "/portcullis.yaml", {}, folder
+        for name, content in files.items():
+            pathlib.Path(folder, name).write_bytes(content)
+            pathlib.Path(folder, name).chmod(0o600)
+        gateway.write(ONE)
+        done = subprocess.run([binary(), "check", "--config", gateway.path], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_check_warns_and_refuses_with_the_place(self):
+        def pair(certificate, key=None):
+            return {"first.pem": certificate.pem, "first.key": (key or certificate).key_pem}
+
+        code, text = self.check(pair(FIRST))
+        self.assertEqual(code, 0, text)
+        self.assertNotIn("warning", text)
+        for certificate, words in ((AUTHORITY.issue("a", days=10), "expires in"), (AUTHORITY.issue("a", days=-2, since=-9), "expired")):
+            code, text = self.check(pair(certificate))
+            self.assertEqual(code, 0, text)
+            self.assertRegex(text, r"portcullis\.yaml:\d+:\d+: warning: .*" + words)
+        for files, words in (
+            (pair(FIRST, WILD), "is not the key of the certificate"),
+            ({"first.pem": b"no certificate", "first.key": FIRST.key_pem}, "certificate"),
+            ({"first.pem": FIRST.pem, "first.key": b"-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----\n"}, "key"),
+            ({"first.pem": FIRST.pem}, "does not exist"),
+        ):
+            code, text = self.check(files)
+            self.assertNotEqual(code, 0)
+            self.assertRegex(text, r"portcullis\.yaml:\d+:\d+: .*" + words)
+
+    def test_expiry_is_a_metric_and_a_detail_of_readiness(self):
+        soon = AUTHORITY.issue("gateway.example", days=10)
+        gateway = Gateway(ONE, {"first.pem": soon.pem, "first.key": soon.key_pem})
+        try:
+            after = int(soon.certificate.not_valid_after_utc.timestamp())
+            self.assertEqual(peers.metric(gateway, "certificate_expiry_seconds"), after)
+            ready = gateway.get("/readyz?verbose", port=gateway.ops_port)
+            self.assertIn("certificate main gateway.example", ready.body)
+            self.assertRegex(ready.body, r"expires in (9|10) days")
+        finally:
+            gateway.stop()
