@@ -32,12 +32,19 @@ let package = Package(
     products: [.executable(name: "portcullis", targets: ["portcullis"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+
+        .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CQrencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         .target(name: "Settings", swiftSettings: cold),
         .target(name: "Bytes", dependencies: ["CLinux"], swiftSettings: hot),
@@ -59,6 +66,31 @@ let package = Package(
         ),
         .target(name: "Telemetry", dependencies: ["Settings", "Bytes", "Reactor", "CLinux"], swiftSettings: hot),
         .target(
+            name: "Accounts",
+            dependencies: [
+                "Settings", "Bytes", "COpenSSL", "CArgon2", "CCrypt", "CQrencode",
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: cold
+        ),
+        .target(
+            name: "Sessions",
+            dependencies: [
+                "Settings", "Bytes", "Reactor", "TLS", "COpenSSL", "CHiredis", "CLinux",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: cold
+        ),
+        .target(
+            name: "Portal",
+            dependencies: [
+                "Settings", "Bytes", "COpenSSL", "Accounts", "Sessions", "Telemetry",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            resources: [.embedInCode("Resources")],
+            swiftSettings: cold
+        ),
+        .target(
             name: "Configuration",
             dependencies: ["Settings", .product(name: "Yams", package: "Yams")],
             swiftSettings: cold
@@ -67,14 +99,14 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Settings", "Bytes", "HTTP", "HTTP2", "JOSE", "Reactor", "TLS", "Identity", "Policy", "Upstreams",
-                "Telemetry", "Configuration", "CLinux",
+                "Telemetry", "Configuration", "Accounts", "Sessions", "Portal", "CLinux",
             ],
             swiftSettings: hot
         ),
         .executableTarget(
             name: "portcullis",
             dependencies: [
-                "Gateway", "Configuration", "Settings", "JOSE",
+                "Gateway", "Configuration", "Settings", "JOSE", "Accounts", "Sessions", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: cold
@@ -105,6 +137,13 @@ let package = Package(
             swiftSettings: cold
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
+        .testTarget(name: "AccountsTests", dependencies: ["Accounts", "Settings"], swiftSettings: cold),
+        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "Settings"], swiftSettings: cold),
+        .testTarget(
+            name: "PortalTests",
+            dependencies: ["Portal", "Accounts", "Sessions", "Settings"],
+            swiftSettings: cold
+        ),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", "HTTP", "HTTP2", "Bytes"], swiftSettings: cold),
         .testTarget(
             name: "ConfigurationTests",
