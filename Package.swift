@@ -86,6 +86,7 @@ let package = Package(
             dependencies: [
                 "Settings", "Bytes", "COpenSSL", "Accounts", "Sessions", "Telemetry",
                 .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "Yams", package: "Yams"),
             ],
             resources: [.embedInCode("Resources")],
             swiftSettings: cold

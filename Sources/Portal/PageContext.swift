@@ -1,0 +1,172 @@
+// COLD. A page's model as the names that templates know; every value is escaped here, once.
+import Mustache
+
+/// Words by path, `{{t.login.title}}`, with the page's own values filled in.
+struct PageWords: MustacheParent {
+    let strings: PageStrings
+    let values: [String: String]
+    var path = ""
+
+    func child(named name: String) -> Any? {
+        let key = path.isEmpty ? name : "\(path).\(name)"
+        if let text = strings.text(key, values) { return PageText.escaped(text) }
+        return strings.hasSection(key) ? PageWords(strings: strings, values: values, path: key) : nil
+    }
+}
+
+/// Builds what a template is given.
+struct PageContext {
+    /// The words.
+    let strings: PageStrings
+    /// Language that the query asked for; carried on by forms and links.
+    let chosen: String?
+    /// Names and what they stand for: escaped text, flags, rows.
+    private(set) var names: [String: Any] = [:]
+    /// Values for `{name}` in words, not escaped.
+    private var values: [String: String] = [:]
+    /// The first heading, not escaped.
+    private(set) var heading = ""
+    private var isProblem = false
+
+    /// The context of a page.
+    init(_ page: Page, _ strings: PageStrings, chosen: String?, title: String) {
+        self.strings = strings
+        self.chosen = chosen
+        switch page {
+        case .login(let page): fill(page)
+        case .secondFactor(let page): fill(page)
+        case .sessions(let page): fill(page)
+        case .signedOut(let page): fill(page)
+        case .error(let page): fill(page)
+        case .confirm(let page): fill(page)
+        }
+        put("title", title)
+        put("page_title", word(isProblem ? "page.title_problem" : "page.title", ["heading": heading, "title": title]))
+        put("heading", heading)
+        names["t"] = PageWords(strings: strings, values: values)
+    }
+
+    /// Adds a text.
+    mutating func put(_ name: String, _ text: String?) {
+        if let text { names[name] = PageText.escaped(text) }
+    }
+
+    /// Adds what is safe as it is.
+    mutating func put(_ name: String, raw: Any) { names[name] = raw }
+
+    private func word(_ key: String, _ values: [String: String] = [:]) -> String { strings.text(key, values) ?? "" }
+
+    /// Adds a link, unless it is empty or not one that may stand in a page.
+    private mutating func link(_ name: String, _ target: String) {
+        put(name, PageText.link(target).map { PageText.link($0, language: chosen) })
+    }
+
+    private mutating func fill(_ page: LoginPage) {
+        heading = word(page.isStepUp ? "login.step_up_title" : "login.title")
+        names["gate"] = "half"
+        link("action", page.action)
+        put("csrf", page.token)
+        put("return_to", page.returnTo)
+        put("account", page.account)
+        names["is_step_up"] = page.isStepUp
+        names["offers_remember"] = page.offersRemember
+        names["remember"] = page.remember
+        // The field that is to be filled in next has the focus.
+        names["focus_account"] = page.account.isEmpty
+        names["focus_password"] = !page.account.isEmpty
+        names["is_wrong"] = page.error == .wrongCredentials
+        problem(page.error, wait: page.waitSeconds)
+    }
+
+    private mutating func fill(_ page: SecondFactorPage) {
+        heading = word("second_factor.title")
+        names["gate"] = "half"
+        values["account"] = page.account
+        link("action", page.action)
+        link("restart", page.restart)
+        put("csrf", page.token)
+        put("return_to", page.returnTo)
+        put("account", page.account)
+        names["offers_recovery"] = page.offersRecovery
+        names["is_wrong"] = page.error == .wrongCode
+        problem(page.error, wait: page.waitSeconds)
+    }
+
+    private mutating func fill(_ page: SessionsPage) {
+        heading = word("sessions.title")
+        names["gate"] = "up"
+        values["account"] = page.account
+        link("action", page.action)
+        link("logout_action", page.logoutAction)
+        link("home", page.home)
+        put("csrf", page.token)
+        put("account", page.account)
+        put("ended", page.ended.map { strings.text("sessions.ended", count: $0) })
+        if let current = page.rows.first(where: \.isCurrent) { names["current"] = row(current, now: page.now) }
+        let others = page.rows.filter { !$0.isCurrent }.map { row($0, now: page.now) }
+        names["rows"] = others
+        names["has_rows"] = !others.isEmpty
+        names["is_truncated"] = page.isTruncated
+    }
+
+    private func row(_ row: SessionsPage.Row, now: Int64) -> [String: Any] {
+        func time(_ second: Int64) -> [String: Any] {
+            let words = PageTime.words(of: second, now: now, in: strings)
+            return [
+                "iso": words.iso, "relative": PageText.escaped(words.relative),
+                "absolute": PageText.escaped(words.absolute),
+            ]
+        }
+        let device = row.device.isEmpty ? word("session.unknown_device") : row.device
+        let since = PageTime.words(of: row.created, now: now, in: strings).relative
+        return [
+            "handle": PageText.escaped(row.handle), "device": PageText.escaped(device),
+            "address": PageText.escaped(row.address), "site": PageText.escaped(row.site),
+            "created": time(row.created), "last_seen": time(row.lastSeen), "ends": time(row.ends),
+            "has_second_factor": row.hasSecondFactor,
+            "end_label": PageText.escaped(word("sessions.end_label", ["device": device, "created": since])),
+        ]
+    }
+
+    private mutating func fill(_ page: SignedOutPage) {
+        heading = word("signed_out.title")
+        names["gate"] = "down"
+        names["was_everywhere"] = page.wasEverywhere
+        link("login", page.login)
+        link("home", page.home)
+    }
+
+    private mutating func fill(_ page: ErrorPage) {
+        let side = page.status >= 500 ? "error.server" : "error.client"
+        // Codes are names of texts: one that is not, shows the words for all of its kind.
+        let known = strings.texts["error.\(page.code).title"] != nil
+        let key = known ? "error.\(page.code)" : side
+        heading = word("\(key).title")
+        isProblem = true
+        names["gate"] = "down"
+        put("status", String(page.status))
+        put("text", known || page.detail.isEmpty ? word("\(key).text") : page.detail)
+        put("code", page.code)
+        if !page.requestID.isEmpty { put("request_id", page.requestID) }
+        put("wait", page.waitSeconds.map { word("error.wait", ["wait": PageTime.span($0, in: strings)]) })
+        link("retry", page.retry)
+    }
+
+    private mutating func fill(_ page: ConfirmPage) {
+        heading = word("confirm.title")
+        names["gate"] = "up"
+        values["account"] = page.account
+        link("action", page.action)
+        link("cancel", page.cancel)
+        put("csrf", page.token)
+        put("return_to", page.returnTo)
+        put("account", page.account)
+    }
+
+    private mutating func problem(_ error: FormError?, wait: Int?) {
+        guard let error else { return }
+        isProblem = true
+        let span = PageTime.span(wait ?? 1, in: strings)
+        put("problem", word("problem.\(error.rawValue)", ["wait": span]))
+    }
+}

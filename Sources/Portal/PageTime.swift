@@ -1,0 +1,50 @@
+// COLD. Points in time and spans as words: relative for reading, absolute in UTC beside it, without JavaScript.
+import Glibc
+
+/// Time as words.
+enum PageTime {
+    /// `datetime` attribute, relative and absolute words; not escaped.
+    static func words(
+        of time: Int64,
+        now: Int64,
+        in strings: PageStrings
+    ) -> (iso: String, relative: String, absolute: String) {
+        var seconds = time_t(max(0, min(time, 253_402_300_799)))
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        let (year, month) = (String(Int(parts.tm_year) + 1900), Int(parts.tm_mon) + 1)
+        let (hour, minute) = (padded(parts.tm_hour), padded(parts.tm_min))
+        let iso = "\(year)-\(padded(Int32(month)))-\(padded(parts.tm_mday))T\(hour):\(minute):\(padded(parts.tm_sec))Z"
+        let absolute = strings.text(
+            "time.absolute",
+            [
+                "day": String(parts.tm_mday), "month": strings.text("month.m\(month)") ?? "", "year": year,
+                "hour": hour, "minute": minute,
+            ]
+        )
+        return (iso, relative(time, now: now, in: strings), absolute ?? iso)
+    }
+
+    private static func relative(_ time: Int64, now: Int64, in strings: PageStrings) -> String {
+        let isPast = time <= now
+        let seconds = Int(min(max(isPast ? now &- time : time &- now, 0), 1 << 40))
+        switch seconds {
+        case ..<60: return strings.text(isPast ? "time.now" : "time.soon") ?? ""
+        case ..<5400: return strings.text(isPast ? "time.minutes_ago" : "time.in_minutes", count: seconds / 60)
+        case ..<129_600:
+            return strings.text(isPast ? "time.hours_ago" : "time.in_hours", count: (seconds + 1800) / 3600)
+        default: return strings.text(isPast ? "time.days_ago" : "time.in_days", count: (seconds + 43_200) / 86_400)
+        }
+    }
+
+    /// A waiting time, never shorter than it is.
+    static func span(_ seconds: Int, in strings: PageStrings) -> String {
+        switch seconds {
+        case ..<91: strings.text("time.seconds", count: max(1, seconds))
+        case ..<5401: strings.text("time.minutes", count: (seconds + 59) / 60)
+        default: strings.text("time.hours", count: (seconds + 3599) / 3600)
+        }
+    }
+
+    private static func padded(_ number: Int32) -> String { number < 10 ? "0\(number)" : String(number) }
+}
