@@ -26,6 +26,8 @@ public final class Principal {
     public let isBound: Bool
     /// Whether a client certificate proved it, and no token.
     public let isCertificate: Bool
+    /// The login session that proved it; nil for tokens and certificates.
+    public let session: LiveSession?
     /// Where the thumbprint is in the claims, or -1.
     private let bindingIndex: Int
     /// Bytes of memory that it takes, about.
@@ -43,11 +45,13 @@ public final class Principal {
         scopeIndex: Int,
         headerBlock bytes: [UInt8],
         bindingIndex: Int = -1,
-        isCertificate: Bool = false
+        isCertificate: Bool = false,
+        session: LiveSession? = nil
     ) {
         self.issuer = issuer
         self.bindingIndex = bindingIndex
         self.isCertificate = isCertificate
+        self.session = session
         isBound = bindingIndex >= 0
         self.claims = claims
         self.expiry = expiry

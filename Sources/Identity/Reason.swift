@@ -77,6 +77,19 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     /// The credential was revoked.
     case revoked
 
+    /// The session cookie is none that counts: ended, expired, unknown or malformed.
+    case sessionUnknown
+    /// The session has ended while it was used.
+    case sessionEnded
+    /// The sessions' database cannot be asked (503).
+    case sessionsUnavailable
+    /// A request that changes something came with a cookie, but not provably from a page of ours.
+    case originUnproven
+    /// The route asks for a more recent login, or a stronger one, than the session's.
+    case loginTooOld
+    /// The route asks for a second factor.
+    case loginTooWeak
+
     /// The route does not take this issuer's tokens.
     case issuerNotAccepted
     /// The route asks for another audience.
@@ -149,6 +162,12 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .tokenBindingUnsupported: "token_binding_unsupported"
         case .certificateExpired: "certificate_expired"
         case .revoked: "credential_revoked"
+        case .sessionUnknown: "session_unknown"
+        case .sessionEnded: "session_ended"
+        case .sessionsUnavailable: "sessions_unavailable"
+        case .originUnproven: "origin_unproven"
+        case .loginTooOld: "login_too_old"
+        case .loginTooWeak: "login_too_weak"
         case .issuerNotAccepted: "issuer_not_accepted"
         case .routeAudienceMismatch: "route_audience_mismatch"
         case .scopeMissing: "scope_missing"
@@ -165,7 +184,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
             .expired,
             .notYetValid, .issuedInFuture, .lifetimeTooLong, .audienceMismatch, .routeAudienceMismatch, .scopeMissing,
             .roleMissing, .claimConditionFailed, .issuerKeysMissing, .assertionFailed, .tokenCryptoFailure, .none,
-            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .revoked:
+            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .revoked, .sessionUnknown,
+            .sessionEnded, .sessionsUnavailable, .originUnproven, .loginTooOld, .loginTooWeak:
             code
         default: "token_invalid"
         }
@@ -175,8 +195,12 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     public var oauthError: StaticString {
         switch self {
         case .none, .noCredential, .schemeUnsupported, .connectionNamesProtected, .issuerKeysMissing, .assertionFailed,
-            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired:
+            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired, .sessionUnknown,
+            .sessionEnded,
+            .sessionsUnavailable, .originUnproven:
             ""
+        // RFC 9470 §3.
+        case .loginTooOld, .loginTooWeak: "insufficient_user_authentication"
         case .scopeMissing: "insufficient_scope"
         default: "invalid_token"
         }
@@ -204,6 +228,13 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .tokenBindingUnsupported: "The token is bound to a key, which this server cannot check."
         case .certificateExpired: "The client certificate has expired."
         case .revoked: "The credential has been revoked."
+        case .sessionUnknown: "There is no session, or it has ended; please log in."
+        case .sessionEnded: "The session has ended."
+        case .sessionsUnavailable: "Sessions cannot be looked up at the moment."
+        case .originUnproven:
+            "This request comes with a session cookie, but not from a page that may use it (X-CSRF-Token is missing)."
+        case .loginTooOld: "This resource needs a more recent login."
+        case .loginTooWeak: "This resource needs a login with a second factor."
         case .roleMissing, .claimConditionFailed: "The caller may not use this resource."
         case .assertionFailed: "The identity assertion could not be made at the moment."
         default: "The token could not be verified."

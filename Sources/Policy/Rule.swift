@@ -12,6 +12,10 @@ public final class Rule: Sendable {
     public let auth: AuthRequirement
     /// All scopes that the route asks for, separated by blanks: for the challenge (RFC 6750 §3).
     public let requiredScopes: [UInt8]
+    /// What is asked of a login session: seconds since its last login and last request at most (0: any), and strength.
+    private let maximumAge: Int64
+    private let maximumIdle: Int64
+    private let strength: Int
     private let conditions: [Conditions]
     /// Whether nobody passes without a credential although `auth` is optional, or would not if a rule did not only report.
     private let asksSomething: Bool
@@ -27,6 +31,10 @@ public final class Rule: Sendable {
         auth = route.auth
         let rules = route.rules.filter { !$0.isEmpty }
         conditions = rules.map { Conditions($0, issuers: issuers) }
+        let demands = route.rules.filter { !$0.reportOnly }.map(\.session)
+        maximumAge = demands.compactMap { $0.maxAge.map { Int64($0.wholeSeconds) } }.min() ?? 0
+        maximumIdle = demands.compactMap { $0.maxIdle.map { Int64($0.wholeSeconds) } }.min() ?? 0
+        strength = demands.map(\.strength).max() ?? 1
         asksSomething = rules.contains { !$0.reportOnly }
         wouldAskSomething = !rules.isEmpty
         var scopes: [String] = []
@@ -34,6 +42,26 @@ public final class Rule: Sendable {
             for scope in rule.scopes.all + rule.scopes.any where !scopes.contains(scope) { scopes.append(scope) }
         }
         requiredScopes = Array(scopes.joined(separator: " ").utf8)
+    }
+
+    /// Decides about a request whose session cookie proves nothing, for this reason.
+    public func evaluateNobody(_ reason: Reason) -> Verdict {
+        switch evaluate(nil) {
+        case .admit(let permit): return .admit(permit)
+        case .challenge: return .challenge(reason)
+        case .deny(let reason): return .deny(reason)
+        }
+    }
+
+    /// What a browser asks before it lets a page make a request (Fetch §3.2.2): it comes without credentials by design.
+    public func admitPreflight() -> Verdict { .admit(Permit(nil)) }
+
+    /// Whether a live session is recent and strong enough at `now` (Unix seconds); `.none` if it is.
+    @inline(__always)
+    public func refusal(of session: LiveSession, at now: Int64) -> Reason {
+        if maximumAge > 0, now &- session.authenticated >= maximumAge { return .loginTooOld }
+        if maximumIdle > 0, now &- session.lastSeen >= maximumIdle { return .loginTooOld }
+        return session.strength < strength ? .loginTooWeak : .none
     }
 
     /// Decides about a request of `principal`, or of nobody.

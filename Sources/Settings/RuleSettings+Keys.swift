@@ -93,6 +93,7 @@ extension RuleSettings {
         Key("scopes", \.scopes, doc: "Scopes that the token must have; a list means all of them."),
         Key("roles", \.roles, doc: "Roles that the token must have; a list means all of them."),
         Key("claims", \.claims, count: 0...64, doc: "Conditions on claims, all of which must be true."),
+        Key("session", \.session, doc: "What login sessions must be like; tokens are judged by their claims."),
         Key(
             "report_only",
             \.reportOnly,

@@ -70,6 +70,45 @@ public struct ClaimCondition: SettingsSection {
     }
 }
 
+/// What a route or a group asks of a login session beyond being live.
+public struct SessionDemand: SettingsSection, Equatable {
+    /// Longest time since the last login; nil: any.
+    public var maxAge: Duration?
+    /// Longest time without a request; nil: that of the session.
+    public var maxIdle: Duration?
+    /// 1, or 2 for a login with a second factor.
+    public var strength = 1
+    /// Where the keys were written.
+    public var marks = Marks()
+
+    /// Asks nothing.
+    public init() {}
+
+    /// Equal demands, wherever they were written.
+    public static func == (a: SessionDemand, b: SessionDemand) -> Bool {
+        a.maxAge == b.maxAge && a.maxIdle == b.maxIdle && a.strength == b.strength
+    }
+
+    /// One demand.
+    public static let keys: [Key<SessionDemand>] = [
+        Key(
+            "max_age",
+            \.maxAge,
+            in: .seconds(1) ... .hours(24 * 30),
+            example: "15m",
+            doc: "Longest time since the user logged in; older sessions are asked to log in again."
+        ),
+        Key(
+            "max_idle",
+            \.maxIdle,
+            in: .seconds(1) ... .hours(24 * 30),
+            example: "5m",
+            doc: "Longest time since the session's last request; idler ones are asked to log in again."
+        ),
+        Key("strength", \.strength, in: 1...2, doc: "2: only logins with a second factor."),
+    ]
+}
+
 /// What a route or a group asks of the caller.
 ///
 /// Everything it asks must be true.
@@ -88,6 +127,8 @@ public struct RuleSettings: Sendable, Equatable {
     public var roles = NameRequirement()
     /// Conditions on claims, all of them.
     public var claims: [ClaimCondition] = []
+    /// What login sessions must be like.
+    public var session = SessionDemand()
     /// Whether a refusal by this rule is only logged and counted.
     ///
     /// A missing or wrong credential is still refused.
@@ -101,5 +142,6 @@ public struct RuleSettings: Sendable, Equatable {
     /// Whether it asks anything of a caller besides a credential.
     public var isEmpty: Bool {
         issuers.isEmpty && audiences.isEmpty && scopes.isEmpty && roles.isEmpty && claims.isEmpty
+            && session == SessionDemand()
     }
 }

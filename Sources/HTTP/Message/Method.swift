@@ -12,6 +12,15 @@ public enum Method: UInt8, Sendable {
         }
     }
 
+    /// Whether a request may change something (RFC 9110 §9.2.1).
+    @inline(__always)
+    public var isUnsafe: Bool {
+        switch self {
+        case .get, .head, .options, .trace: false
+        case .post, .put, .delete, .connect, .patch, .other: true
+        }
+    }
+
     /// The method's token; empty for `other`.
     public var token: StaticString {
         switch self {
