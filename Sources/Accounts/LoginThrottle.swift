@@ -1,0 +1,226 @@
+// COLD. Slows down guessing of passwords and codes: by account, by network, by both, and never an owner's own device.
+public import Settings
+import Synchronization
+
+/// Who tries to log in, from where.
+public struct LoginAttempt: Sendable, Hashable {
+    let account: String
+    let exists: Bool
+    let network: ClientNetwork
+    let device: String?
+
+    /// An attempt.
+    ///
+    /// - `account`: the canonical name of the account found, never the e-mail typed: both must count as one. Of an unknown
+    ///   one, what was typed, in canonical form.
+    /// - `exists`: whether that is an account. It decides only where the failures are counted, so that made-up names cannot
+    ///   push out the counters of accounts.
+    /// - `address`: the client's IPv4 or IPv6 address in text.
+    /// - `device`: the id of a device cookie that was verified for this very account, else nil.
+    public init(account: String, exists: Bool, address: String, device: String?) {
+        self.account = account.utf8.count <= 256 ? account : String(account.prefix(64))
+        self.exists = exists
+        network = ClientNetwork(address)
+        self.device = device
+    }
+}
+
+/// What the throttle says of an attempt.
+public enum ThrottleDecision: Sendable, Equatable {
+    /// Why to wait.
+    public enum Reason: String, Sendable {
+        /// Failures of the account.
+        case account
+        /// Failures of the network.
+        case network
+        /// Failures of the account from this network.
+        case pair
+        /// Failures of this known device.
+        case device
+        /// Too many failures of the account in a row: only known devices get in until an operator resets it.
+        case locked
+        /// More networks fail than can be counted.
+        case full
+    }
+    /// It may go on, and is counted as a failure until `succeeded` or `released`.
+    case go
+    /// Refused for so many seconds (429 with Retry-After), whatever the password; it is not counted.
+    case wait(seconds: Int, why: Reason)
+}
+
+/// Slows down guessing (NIST SP 800-63B-4, 3.2.2).
+///
+/// Without a known device, an attempt needs room in three counters: of the account, of the network, and of the account
+/// from that network. With one it needs room in the device's own counter only, which nobody else can fill; when that
+/// one has reached the limit, the device counts as unknown. Counters are in memory: a restart forgets them.
+///
+/// Decisions are the same for accounts that exist and names that do not.
+public final class LoginThrottle: Sendable {
+    private struct Pair: Hashable {
+        var account: String
+        var place: ClientNetwork
+    }
+    private struct Device: Hashable {
+        var account: String
+        var id: String
+    }
+    private struct Tables {
+        var accounts: StrikeTable<String>
+        var unknown: StrikeTable<String>
+        var pairs: StrikeTable<Pair>
+        var devices: StrikeTable<Device>
+        var networks: NetworkBudget
+    }
+
+    private let settings: ThrottleSettings
+    private let tables: Mutex<Tables>
+
+    /// Empty tables.
+    public init(_ settings: ThrottleSettings = ThrottleSettings()) {
+        self.settings = settings
+        tables = Mutex(
+            Tables(
+                accounts: StrikeTable(capacity: settings.entries),
+                unknown: StrikeTable(capacity: settings.entries),
+                pairs: StrikeTable(capacity: settings.entries),
+                devices: StrikeTable(capacity: settings.entries),
+                networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries)
+            )
+        )
+    }
+
+    /// Whether an attempt may go on; `now` in Unix seconds.
+    ///
+    /// It counts as a failure at once, so that attempts at the same time do not pass together; then call exactly one of
+    /// `failed`, `succeeded` and `released` with the same attempt.
+    public func admit(_ attempt: LoginAttempt, now: Int64) -> ThrottleDecision {
+        tables.withLock { tables in
+            // An attempt by a device that failed too often counts on below, and once more for the device: that tells it
+            // from the device's own last one.
+            if let device = knownDevice(attempt, tables, most: settings.limit - 1) {
+                let seconds = wait(tables.devices[device], now: now)
+                if seconds > 0 { return .wait(seconds: seconds, why: .device) }
+                tables.devices.add(device, now: now)
+                return .go
+            }
+            let account = attempt.exists ? tables.accounts[attempt.account] : tables.unknown[attempt.account]
+            if let account, account.count >= settings.limit {
+                return .wait(seconds: longestDelay, why: .locked)
+            }
+            let waits: [(seconds: Int, why: ThrottleDecision.Reason)] = [
+                (wait(account, now: now), .account),
+                (wait(tables.pairs[pair(attempt)], now: now), .pair),
+                (tables.networks.wait(attempt.network, now: now), .network),
+            ]
+            if let longest = waits.max(by: { $0.seconds < $1.seconds }), longest.seconds > 0 {
+                return .wait(seconds: longest.seconds, why: longest.why)
+            }
+            guard tables.networks.hasRoom(attempt.network, now: now) else { return .wait(seconds: 60, why: .full) }
+            if attempt.exists {
+                tables.accounts.add(attempt.account, now: now)
+            } else {
+                tables.unknown.add(attempt.account, now: now)
+            }
+            tables.pairs.add(pair(attempt), now: now)
+            tables.networks.add(attempt.network, now: now)
+            if attempt.exists, let id = attempt.device {
+                tables.devices.add(Device(account: attempt.account, id: id), now: now)
+            }
+            return .go
+        }
+    }
+
+    /// Wrong: the delay begins now.
+    public func failed(_ attempt: LoginAttempt, now: Int64) {
+        tables.withLock { tables in
+            if let device = knownDevice(attempt, tables, most: settings.limit) {
+                return tables.devices.stamp(device, now: now)
+            }
+            if attempt.exists {
+                tables.accounts.stamp(attempt.account, now: now)
+            } else {
+                tables.unknown.stamp(attempt.account, now: now)
+            }
+            tables.pairs.stamp(pair(attempt), now: now)
+        }
+    }
+
+    /// The whole login went through, with its second factor where there is one: what was counted begins anew.
+    ///
+    /// A login from a known device says nothing of who else guesses, and leaves the account's counter as it is.
+    public func succeeded(_ attempt: LoginAttempt, now: Int64) {
+        tables.withLock { tables in
+            if let device = knownDevice(attempt, tables, most: settings.limit) {
+                tables.devices.remove(device)
+                return
+            }
+            if let id = attempt.device { tables.devices.remove(Device(account: attempt.account, id: id)) }
+            tables.accounts.remove(attempt.account)
+            tables.pairs.remove(pair(attempt))
+            tables.networks.takeBack(attempt.network, now: now)
+        }
+    }
+
+    /// Neither: nothing was tried (503), or the password was right and the second factor is still to come.
+    public func released(_ attempt: LoginAttempt, now: Int64) {
+        tables.withLock { tables in
+            if let device = knownDevice(attempt, tables, most: settings.limit) {
+                return tables.devices.takeBack(device)
+            }
+            if attempt.exists {
+                tables.accounts.takeBack(attempt.account)
+            } else {
+                tables.unknown.takeBack(attempt.account)
+            }
+            tables.pairs.takeBack(pair(attempt))
+            tables.networks.takeBack(attempt.network, now: now)
+        }
+    }
+
+    /// An operator's reset of an account (canonical name), or a changed password; whether there was anything to reset.
+    @discardableResult
+    public func reset(account: String) -> Bool {
+        tables.withLock { tables in
+            var hasAny = tables.accounts.remove(account) != nil
+            for entry in tables.pairs.all where entry.key.account == account {
+                tables.pairs.remove(entry.key)
+                hasAny = true
+            }
+            for entry in tables.devices.all where entry.key.account == account {
+                tables.devices.remove(entry.key)
+                hasAny = true
+            }
+            return hasAny
+        }
+    }
+
+    /// Accounts that only known devices get into now.
+    public func locked() -> [String] {
+        tables.withLock { tables in
+            tables.accounts.all.filter { $0.strikes.count >= settings.limit }.map(\.key).sorted()
+        }
+    }
+
+    // MARK: Rules
+
+    private var longestDelay: Int { max(1, settings.longestDelay.wholeSeconds) }
+
+    private func pair(_ attempt: LoginAttempt) -> Pair { Pair(account: attempt.account, place: attempt.network) }
+
+    /// Nil: none, or one that failed so often that it counts as unknown.
+    private func knownDevice(_ attempt: LoginAttempt, _ tables: borrowing Tables, most: Int) -> Device? {
+        guard let id = attempt.device, attempt.exists else { return nil }
+        let device = Device(account: attempt.account, id: id)
+        return tables.devices[device]?.count ?? 0 <= most ? device : nil
+    }
+
+    /// Seconds until the next attempt: none after the first few failures, then 1, 2, 4 … up to the longest.
+    private func wait(_ strikes: Strikes?, now: Int64) -> Int {
+        guard let strikes, strikes.count >= settings.free else { return 0 }
+        let doublings = strikes.count - settings.free
+        let delay = doublings >= 30 ? longestDelay : min(longestDelay, 1 << doublings)
+        // A clock that was put back does not make anybody wait longer than the delay.
+        let passed = max(0, now - strikes.last)
+        return max(0, delay - Int(min(passed, Int64(delay))))
+    }
+}
