@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "Portal",
             dependencies: [
-                "Settings", "Bytes", "COpenSSL", "Accounts", "Sessions", "Telemetry",
+                "Settings", "Bytes", "JOSE", "COpenSSL", "Accounts", "Sessions", "Telemetry",
                 .product(name: "Mustache", package: "swift-mustache"),
                 .product(name: "Yams", package: "Yams"),
             ],
