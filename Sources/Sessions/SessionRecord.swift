@@ -89,6 +89,9 @@ public struct SessionRecord: Sendable, Equatable, Codable {
     /// finds it.
     public var removal: Int64 { min(expires, idleDeadline.addingSaturating(touchSlack)) }
 
+    /// Why it is over at `now`; its absolute end goes first.
+    public func expiry(at now: Int64) -> EndReason { now >= expires ? .expiredAbsolute : .expiredIdle }
+
     /// Whether a request at `seen` moves ``lastSeen``: later than that, and not after the session was over.
     public func accepts(touch seen: Int64) -> Bool { seen > lastSeen && seen < removal }
 }

@@ -1,4 +1,6 @@
 // COLD. What every store of sessions promises.
+import Glibc
+
 /// Why a store could not do what it was asked.
 public enum StoreError: String, Error, Sendable, CaseIterable {
     /// The store cannot be reached or written.
@@ -137,6 +139,12 @@ public protocol SessionStore: AnyObject, Sendable {
     func close() async
 }
 
+/// The clock that stores go by unless given another.
+public enum UnixTime {
+    /// Seconds since 1970.
+    @Sendable public static func now() -> Int64 { Int64(time(nil)) }
+}
+
 /// Bounds of small values, the same in all stores.
 public enum StoreLimits {
     /// Most bytes of a value.
@@ -147,4 +155,9 @@ public enum StoreLimits {
     public static let values = 1_000_000
     /// Most sessions of one page of a list.
     public static let page = 1000
+
+    /// Whether a value and its name are small enough; what is not gets ``StoreError/full``.
+    public static func allow(_ name: String, _ bytes: [UInt8]) -> Bool {
+        name.utf8.count <= Self.name && bytes.count <= value
+    }
 }

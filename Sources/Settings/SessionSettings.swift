@@ -164,3 +164,13 @@ public struct SessionSettings: SettingsSection {
     /// All cookies that are set somewhere: none of them is forwarded.
     public var cookies: [CookieSettings] { [cookie] + sites.compactMap(\.cookie) }
 }
+
+extension SessionSettings {
+    /// Whether a store that was opened with `other` is the one that these settings ask for.
+    public func isSameStore(as other: SessionSettings) -> Bool {
+        store == other.store && file == other.file && maximum == other.maximum && redis.servers == other.redis.servers
+            && redis.database == other.redis.database && redis.keyPrefix == other.redis.keyPrefix
+            && redis.username == other.redis.username && redis.sentinelMaster == other.redis.sentinelMaster
+            && redis.isCluster == other.redis.isCluster
+    }
+}
