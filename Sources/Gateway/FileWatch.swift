@@ -1,4 +1,4 @@
-// COLD. Notices that files of certificates and keys were replaced.
+// COLD. Notices that files of certificates, keys and accounts were replaced.
 import Glibc
 import Settings
 
@@ -16,7 +16,7 @@ struct FileWatch: Sendable {
     private let paths: [String]
     private var looks: [Look]
 
-    /// The certificate and key files of a configuration, as they are now.
+    /// The files of certificates, keys and accounts of a configuration, as they are now.
     init(_ settings: GatewaySettings) {
         var paths: [String] = []
         for tls in settings.listeners.compactMap(\.tls) {
@@ -29,6 +29,8 @@ struct FileWatch: Sendable {
         for tls in settings.upstreams.compactMap(\.tls) {
             paths += [tls.ca, tls.certificate, tls.key].compactMap { $0?.path }
         }
+        // Accounts that change end or refresh their sessions at once.
+        if let accounts = settings.accounts { paths.append(accounts.file.path) }
         self.paths = paths
         looks = paths.map(Self.look)
     }

@@ -46,6 +46,10 @@ extension Gateway {
                 value: Double(facts.notAfter)
             )
         }
-        PrometheusText.render(metrics, extra: expiry + health + [info, generation] + desk.samples, into: out)
+        PrometheusText.render(
+            metrics,
+            extra: expiry + health + [info, generation] + desk.samples + (sessionDesk?.counts.samples ?? []),
+            into: out
+        )
     }
 }

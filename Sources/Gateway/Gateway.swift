@@ -34,6 +34,9 @@ public final class Gateway {
     private let continuity: Continuity
     private let revocations: Revocations
     let desk: RevocationDesk
+    /// Sessions of people who log in; nil when there were no accounts at the start.
+    let sessionDesk: SessionDesk?
+    let sessionRecords: SessionRecords?
     private let startedAt = Clock.unixMilliseconds() / 1000
 
     private init(
@@ -41,15 +44,19 @@ public final class Gateway {
         snapshot: Snapshot,
         continuity: Continuity,
         metrics: Metrics,
-        revocations: Revocations
+        revocations: Revocations,
+        sessionDesk: SessionDesk?
     ) throws(SystemError) {
         self.revocations = revocations
+        self.sessionDesk = sessionDesk
         configurationPath = path
         self.continuity = continuity
         watch = FileWatch(snapshot.settings)
         self.snapshot = snapshot
         self.metrics = metrics
         control = try Control()
+        let mailbox = control.mailbox
+        sessionRecords = sessionDesk.map { SessionRecords($0, mailbox) }
         offload = try OffloadPool(threads: snapshot.settings.offloadThreads, limit: 1024)
         desk = RevocationDesk(
             revocations,
@@ -80,12 +87,14 @@ public final class Gateway {
         let snapshot = build(metrics)
         guard let revocations = Revocations.restored(snapshot) else { return 1 }
         do {
+            let opened = try SessionOpening.open(snapshot)
             let gateway = try Gateway(
                 path: path,
                 snapshot: snapshot,
                 continuity: continuity,
                 metrics: metrics,
-                revocations: revocations
+                revocations: revocations,
+                sessionDesk: opened
             )
             try gateway.start(workers: count)
             gateway.loop()
@@ -150,9 +159,11 @@ public final class Gateway {
             mailbox: mailbox,
             metrics: metrics,
             revocations: revocations,
+            sessionDesk: sessionDesk,
             log: log,
             pulse: pulse
         )
+        sessionDesk?.add(mailbox)
         running.add(1, ordering: .relaxed)
         let control = control.mailbox
         let running = WeakCounter(self)
@@ -183,11 +194,13 @@ public final class Gateway {
             ops?.turn(now: control.now)
             resolveNames()
             desk.turn(now: control.now)
+            sessionDesk?.turn()
             continuity.rotate(now: control.now)
             watchFiles()
             watchLoops()
         }
         for worker in workers { worker.thread.join() }
+        closeSessions()
         offload.stop()
         log?.close(within: 5000)
         Log.info("stopped")
@@ -199,6 +212,7 @@ public final class Gateway {
         snapshot = next
         watch = FileWatch(next.settings)
         next.settings.log.configure()
+        adoptPortal(next)
         health?.stop()
         let isChecked = next.settings.upstreams.contains { $0.health != nil }
         health =
@@ -241,6 +255,7 @@ public final class Gateway {
             reload()
         case .obeyed(let ticket): desk.obeyed(ticket)
         case .saved(let failure): desk.saved(failure)
+        case .sessions(let ticket, let answer): sessionRecords?.answered(ticket, answer)
         case .resolved(let generation, let upstream, let addresses):
             guard generation == snapshot.generation, upstream >= 0 else { return }
             let plan = snapshot.upstreams[upstream]
@@ -412,6 +427,7 @@ public final class Gateway {
         for issuer in snapshot.identity.issuerStates {
             all.append(("issuer " + issuer.name, issuer.hasKeys, issuer.detail))
         }
+        if let sessionDesk { all.append(sessionDesk.condition) }
         return all
     }
 

@@ -15,7 +15,9 @@ final class IdentityPlan: Sendable {
     let assertionLine: [UInt8]
     /// What client certificates are credentials of, after the issuers of tokens.
     let certificates: [CertificateAuthenticator]
-    /// Names of the issuers of tokens, and then of client certificates; the index is `Principal.issuer`.
+    /// What login sessions are credentials of, after those; nil where there are none.
+    let sessions: SessionAuthenticator?
+    /// Names of the issuers of tokens, of client certificates, and of the directory of accounts; the index is `Principal.issuer`.
     ///
     /// An issuer with public keys and secrets is there twice.
     let issuerNames: [[UInt8]]
@@ -26,6 +28,8 @@ final class IdentityPlan: Sendable {
     /// Entries and longest life, in seconds, of the cache of verified tokens.
     let cacheEntries: Int
     let cacheSeconds: Int64
+    /// Entries of the cache of sessions.
+    let sessionEntries: Int
 
     init(issuers: [IssuerImport], assertion: AssertionImport?, settings: GatewaySettings) {
         let mapped = settings.identity.headers.map {
@@ -54,7 +58,18 @@ final class IdentityPlan: Sendable {
                 injection: injection
             )
         }
-        issuerNames = issuers.map { Array($0.name.utf8) } + identities.map { Array($0.name.utf8) }
+        sessions = settings.accounts.map { accounts in
+            SessionAuthenticator(
+                issuer: accounts.issuer,
+                index: issuers.count + identities.count,
+                roles: JOSE.ClaimPath(names: settings.identity.rolesClaim.names),
+                scope: JOSE.ClaimPath(names: settings.identity.scopeClaim.names),
+                injection: injection
+            )
+        }
+        issuerNames =
+            issuers.map { Array($0.name.utf8) } + identities.map { Array($0.name.utf8) }
+            + (settings.accounts.map { [Array($0.issuer.utf8)] } ?? [])
         issuerStates = issuers.map { ($0.name, $0.keyCount > 0, "\($0.keyCount) keys") }
         self.assertion = assertion?.plan
         assertionLine = settings.assertion.map { Array("\($0.header.text): ".utf8) } ?? []
@@ -65,6 +80,7 @@ final class IdentityPlan: Sendable {
         }
         cacheEntries = settings.tokenCache.isEnabled ? settings.tokenCache.entries : 0
         cacheSeconds = Int64(settings.tokenCache.maxAge.wholeSeconds)
+        sessionEntries = settings.accounts == nil ? 0 : max(1024, settings.tokenCache.entries)
     }
 
     func makeAuthenticator() -> TokenAuthenticator { TokenAuthenticator(plan: tokens) }

@@ -163,6 +163,10 @@ final class Snapshot: Sendable {
     let healthTargets: [HealthTarget]
     let board: HealthBoard
     let identity: IdentityPlan
+    /// Login sessions; nil where nobody logs in.
+    let sessions: SessionPlan?
+    /// The directory of accounts and the pages, as read for this generation.
+    let portal: PortalMaterial?
     let realm: [UInt8]
 
     init(
@@ -176,7 +180,8 @@ final class Snapshot: Sendable {
         upstreams: [UpstreamPlan],
         healthTargets: [HealthTarget],
         boardSize: Int,
-        identity: IdentityPlan
+        identity: IdentityPlan,
+        portal: PortalMaterial?
     ) {
         self.generation = generation
         self.settings = settings
@@ -188,6 +193,13 @@ final class Snapshot: Sendable {
         self.upstreams = upstreams
         self.healthTargets = healthTargets
         self.identity = identity
+        self.portal = portal
+        if let portal, let authenticator = identity.sessions {
+            let life = Int64(settings.tokenCache.maxAge.wholeSeconds)
+            sessions = SessionPlan(portal: portal.plan, authenticator: authenticator, cacheSeconds: life)
+        } else {
+            sessions = nil
+        }
         board = HealthBoard(count: boardSize)
         headLimits = settings.limits.requestHeadLimits
         responseLimits = settings.limits.responseHeadLimits
@@ -248,6 +260,9 @@ final class Snapshot: Sendable {
         }
         if settings.ops != old.settings.ops { names.append("ops") }
         if settings.offloadThreads != old.settings.offloadThreads { names.append("offload_threads") }
+        if !settings.sessions.isSameStore(as: old.settings.sessions) || (portal == nil) != (old.portal == nil) {
+            names.append("sessions (its store)")
+        }
         if settings.revocationFile != old.settings.revocationFile { names.append("revocation_file") }
         return names
     }

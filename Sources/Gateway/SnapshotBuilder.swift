@@ -46,6 +46,9 @@ enum SnapshotBuilder {
         let imported = keys.plan(settings)
         diagnostics += keys.diagnostics
         if let imported { diagnostics += RouteChecks.run(settings, imported.injection) }
+        var pages = PortalImport()
+        let portal = pages.material(settings)
+        diagnostics += pages.diagnostics
         var tls: [ListenerMaterial] = []
         var clients: [ClientTLS?] = []
         do throws(TLSError) {
@@ -119,7 +122,8 @@ enum SnapshotBuilder {
                 upstreams: plans,
                 healthTargets: targets,
                 boardSize: size,
-                identity: identity
+                identity: identity,
+                portal: portal
             )
         }
         return SnapshotResult(settings: settings, build: build, messages: messages, table: table)

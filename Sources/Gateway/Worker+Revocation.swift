@@ -19,6 +19,7 @@ extension Worker {
             isRevoked = { revocations.contains($0, now: now) }
         }
         cache.remove(where: isRevoked)
+        sessions.remove(where: isRevoked)
         for exchange in exchanges where exchange.phase != .idle {
             guard let principal = exchange.note.principal, isRevoked(principal) else { continue }
             exchange.credentialEnded(.revoked)

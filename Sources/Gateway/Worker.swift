@@ -5,6 +5,7 @@ import Glibc
 import HTTP
 import HTTP2
 import Identity
+import Portal
 import Reactor
 import Telemetry
 import Upstreams
@@ -19,6 +20,12 @@ enum WorkerMessage: Sendable {
     case resolved(generation: UInt64, upstream: Int, [[SocketAddress]])
     /// Forget and end what is revoked, and call back.
     case revoked([Revocation], obeyed: @Sendable () -> Void)
+    /// A session was looked up for the exchanges that wait for it.
+    case session(SessionDigest, SessionOutcome)
+    /// A page of ours is ready.
+    case portal(ExchangeTicket, PortalAnswer?, SessionOutcome?)
+    /// Something happened to sessions.
+    case sessions(SessionNews)
     /// Stop accepting, finish what runs, and end by the deadline (monotonic milliseconds).
     case drain(until: Int64)
 }
@@ -72,6 +79,11 @@ final class Worker {
     let dates = DateCache()
     /// Tokens that were verified already; survives reloads, whose generation is part of its key.
     private(set) var cache: VerifiedCache
+    /// Sessions that were looked up already, by their cookies.
+    private(set) var sessions: VerifiedCache
+    /// Exchanges that wait for a session.
+    var waiting: [SessionDigest: [ExchangeTicket]] = [:]
+    let sessionDesk: SessionDesk?
     /// What is revoked, for the whole process.
     let revocations: Revocations
     var random: FastRandom
@@ -113,11 +125,13 @@ final class Worker {
         mailbox: Mailbox<WorkerMessage>,
         metrics: Metrics,
         revocations: Revocations,
+        sessionDesk: SessionDesk?,
         lane: AccessLane?,
         pulse: Pulse
     ) throws(SystemError) {
         self.index = index
         self.revocations = revocations
+        self.sessionDesk = sessionDesk
         self.metrics = metrics.worker(index)
         allMetrics = metrics
         descriptorLimit = Processors.connectionLimit
@@ -137,6 +151,7 @@ final class Worker {
         random = FastRandom()
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
+        sessions = VerifiedCache(entries: snapshot.sessions == nil ? 0 : snapshot.identity.sessionEntries)
         requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
         target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
         register(mailbox.descriptor, .mailbox)
@@ -344,7 +359,7 @@ final class Worker {
         activeExchanges += 1
         if let exchange = exchangePool.popLast() { return exchange }
         let timer = wheel.make(owner: Self.exchangeTimer | UInt64(exchanges.count))
-        let exchange = Exchange(worker: self, timer: timer)
+        let exchange = Exchange(worker: self, timer: timer, index: exchanges.count)
         exchanges.append(exchange)
         return exchange
     }
@@ -371,6 +386,9 @@ final class Worker {
             case .revoked(let list, let obeyed):
                 revoke(list)
                 obeyed()
+            case .session(let digest, let outcome): found(digest, outcome)
+            case .portal(let ticket, let answer, let session): exchange(of: ticket)?.portalAnswered(answer, session)
+            case .sessions(let news): heard(news)
             case .drain(let deadline): drain(until: deadline)
             }
         }
@@ -381,6 +399,11 @@ final class Worker {
         plan = WorkerPlan(snapshot, worker: index)
         if snapshot.identity.cacheEntries != old.snapshot.identity.cacheEntries {
             cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
+        }
+        if (snapshot.sessions == nil) != (old.snapshot.sessions == nil)
+            || snapshot.identity.sessionEntries != old.snapshot.identity.sessionEntries
+        {
+            sessions = VerifiedCache(entries: snapshot.sessions == nil ? 0 : snapshot.identity.sessionEntries)
         }
         // No head is being parsed between turns, so that these may be exchanged.
         if snapshot.headLimits.fields != old.headLimits.fields {

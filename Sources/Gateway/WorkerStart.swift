@@ -21,6 +21,7 @@ struct WorkerStart: @unchecked Sendable {
     let mailbox: Mailbox<WorkerMessage>
     let metrics: Metrics
     let revocations: Revocations
+    let sessionDesk: SessionDesk?
     let log: AccessLog?
     let pulse: Pulse
 
@@ -32,6 +33,7 @@ struct WorkerStart: @unchecked Sendable {
             mailbox: mailbox,
             metrics: metrics,
             revocations: revocations,
+            sessionDesk: sessionDesk,
             lane: log?.makeLane(metrics.worker(index)),
             pulse: pulse
         )

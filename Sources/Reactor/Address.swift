@@ -20,6 +20,9 @@ public struct IPAddress: Equatable, Hashable, Sendable {
     /// Whether this is an IPv4 address (mapped).
     public var isIPv4: Bool { !isUnix && high == 0 && low >> 32 == 0xffff }
 
+    /// Whether it is this machine: 127.0.0.0/8, `::1`, or a unix socket.
+    public var isLoopback: Bool { isUnix || (isIPv4 ? low >> 24 & 255 == 127 : high == 0 && low == 1) }
+
     /// An address from its parts.
     public init(high: UInt64, low: UInt64, port: UInt16, isUnix: Bool = false) {
         self.high = high

@@ -17,6 +17,9 @@ public struct IPNumber: Sendable, Hashable {
     /// Whether it is a mapped IPv4 address.
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// Whether it is this machine: 127.0.0.0/8 or `::1`.
+    public var isLoopback: Bool { isIPv4 ? low >> 24 & 255 == 127 : high == 0 && low == 1 }
+
     /// Parses `192.0.2.1` or `2001:db8::1` (without brackets); nil when it is neither.
     public init?(text: String) {
         var four = in_addr()
@@ -50,6 +53,15 @@ public enum Endpoint: Sendable, Hashable {
             number.isIPv4 && !host.contains(":") ? "\(host):\(port)" : "[\(host)]:\(port)"
         case .name(let name, let port): "\(name):\(port)"
         case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// Whether only this machine reaches it.
+    public var isLoopback: Bool {
+        switch self {
+        case .ip(let number, _, _): number.isLoopback
+        case .name(let name, _): name == "localhost"
+        case .unix: true
         }
     }
 

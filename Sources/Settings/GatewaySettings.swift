@@ -38,6 +38,14 @@ public struct GatewaySettings: SettingsSection {
     public var revocations: [RevocationSettings] = []
     /// Where revocations made over the ops listener are kept; nil: they are lost at a restart.
     public var revocationFile: String?
+    /// Accounts of people who log in; nil: nobody does.
+    public var accounts: AccountSettings?
+    /// Where sessions are kept, how long they last, and their cookie.
+    public var sessions = SessionSettings()
+    /// The pages that people log in with.
+    public var portal = PortalSettings()
+    /// The audit log; nil: none.
+    //public var auditLog: AuditLogSettings?
     /// What services are told about the caller.
     public var identity = IdentitySettings()
     /// The signed assertion for services; nil when none is configured.

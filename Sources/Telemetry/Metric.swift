@@ -5,6 +5,7 @@ public enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted, connectionsShed
     case bytesIn, bytesOut
     case tokenCacheHits, tokenCacheMisses, tokenCacheEvictions
+    case sessionCacheHits, sessionCacheMisses
     case assertionCacheHits, assertionsSigned
     case fieldsDropped, identityFieldsStripped
     case connectionsRefused, tlsHandshakes, tlsHandshakesFailed, tlsResumptions, upstreamHandshakesFailed
@@ -21,6 +22,8 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .tokenCacheHits: "token_cache_hits_total"
         case .tokenCacheMisses: "token_cache_misses_total"
         case .tokenCacheEvictions: "token_cache_evictions_total"
+        case .sessionCacheHits: "session_cache_hits_total"
+        case .sessionCacheMisses: "session_cache_misses_total"
         case .assertionCacheHits: "assertion_cache_hits_total"
         case .assertionsSigned: "assertions_signed_total"
         case .fieldsDropped: "fields_dropped_total"
@@ -49,6 +52,8 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .tokenCacheHits: "Tokens found in the cache of verified tokens."
         case .tokenCacheMisses: "Tokens that were not in the cache of verified tokens."
         case .tokenCacheEvictions: "Entries that left the cache of verified tokens to make room."
+        case .sessionCacheHits: "Session cookies found in a worker's cache."
+        case .sessionCacheMisses: "Session cookies that were looked up in the store."
         case .assertionCacheHits: "Signed assertions that were used again."
         case .assertionsSigned: "Signed assertions that were made."
         case .fieldsDropped: "Request fields dropped because of an unusual name."
@@ -100,7 +105,7 @@ public enum Gauge: Int, CaseIterable, Sendable {
 public enum LimitKind: Int, CaseIterable, Sendable {
     case requestLine, headers, header, fields, authorization, token, cookies, body, chunkExtension, trailers
     case connections, connectionsPerClient, requestsPerConnection, descriptors
-    case upstreamConnections, upstreamQueue, responseHeaders
+    case upstreamConnections, upstreamQueue, responseHeaders, sessionLookups
     case handshakes
     case http2ResetsReceived, http2ResetsProvoked, http2Continuations, http2Settings, http2Pings, http2EmptyData
     case http2Priorities, http2WindowUpdates, http2TinyWindows, http2UnknownFrames, http2OutboundFrames
@@ -126,6 +131,7 @@ public enum LimitKind: Int, CaseIterable, Sendable {
         case .upstreamConnections: "upstream_connections"
         case .upstreamQueue: "upstream_queue"
         case .responseHeaders: "response_headers"
+        case .sessionLookups: "session_lookups"
         case .handshakes: "handshakes"
         case .http2ResetsReceived: "http2_resets_received"
         case .http2ResetsProvoked: "http2_resets_provoked"
@@ -148,7 +154,7 @@ public enum LimitKind: Int, CaseIterable, Sendable {
 /// A deadline that passed.
 public enum TimeoutKind: Int, CaseIterable, Sendable {
     case handshake, headers, bodyProgress, request, idle, streamIdle, write
-    case upstreamConnect, upstreamFirstByte, upstreamIdle, resolve, drain
+    case upstreamConnect, upstreamFirstByte, upstreamIdle, resolve, drain, sessionLookup, portal
 
     /// The label value.
     public var name: StaticString {
@@ -165,6 +171,8 @@ public enum TimeoutKind: Int, CaseIterable, Sendable {
         case .upstreamIdle: "upstream_idle"
         case .resolve: "resolve"
         case .drain: "drain"
+        case .sessionLookup: "session_lookup"
+        case .portal: "portal"
         }
     }
 }

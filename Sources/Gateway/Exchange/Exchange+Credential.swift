@@ -41,6 +41,7 @@ extension Exchange {
         closeUpstream()
         if endCall(.unauthenticated, reason.detail) { return }
         guard isEventStream else { return abort() }
+        if isOwnStream { sendEndEvent(reason) }
         worker.compose.removeAll()
         if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
         closesAfter = true

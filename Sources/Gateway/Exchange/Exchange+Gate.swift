@@ -31,19 +31,24 @@ extension Exchange {
             return refuseAfterHead(Problem(ProtocolError.pathEscapedSlash), head, connection)
         }
         let rule = snapshot.rules[index]
+        if let sessions = snapshot.sessions, !sessions.origins.isEmpty {
+            noteOrigin(sessions, head, bytes)
+            if isPreflight(head, bytes) { return apply(rule.admitPreflight(), rule, head, input, connection) }
+        }
         guard rule.auth != .public else { return apply(rule.evaluate(nil), rule, head, input, connection) }
         switch Credential.find(in: head, bytes) {
         case .none:
+            if let sessions = snapshot.sessions, judgeCookie(sessions, rule, head, input, connection) { return }
             guard let certificate = connection.certificate else {
                 return apply(rule.evaluate(nil), rule, head, input, connection)
             }
             judge(certificate, rule, head, input, connection)
         case .refused(let reason):
-            challenge(reason, head, connection)
+            challenge(reason, head, input, connection)
         case .bearer(let slice):
             switch authenticate(UnsafeBufferPointer(start: bytes + slice.start, count: slice.count), connection) {
             case .verified(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
-            case .rejected(let reason): challenge(reason, head, connection)
+            case .rejected(let reason): challenge(reason, head, input, connection)
             case .unavailable(let reason): unavailable(reason, head, connection)
             }
         }
@@ -115,7 +120,7 @@ extension Exchange {
         switch certificate.standing(plan.snapshot, worker.revocations, now: worker.unixSeconds) {
         case .nothing: apply(rule.evaluate(nil), rule, head, input, connection)
         case .principal(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
-        case .refused(let reason): challenge(reason, head, connection)
+        case .refused(let reason): challenge(reason, head, input, connection)
         case .outdated:
             isLast = true
             refuseAfterHead(Problem(GatewayError.misdirected), head, connection)
@@ -125,7 +130,7 @@ extension Exchange {
     // MARK: Verdicts
 
     @inline(__always)
-    private func apply(
+    func apply(
         _ verdict: consuming Verdict,
         _ rule: Rule,
         _ head: RequestHead,
@@ -134,7 +139,7 @@ extension Exchange {
     ) {
         switch consume verdict {
         case .admit(let permit): admit(permit, head, input, connection)
-        case .challenge(let reason): challenge(reason, head, connection)
+        case .challenge(let reason): challenge(reason, head, input, connection)
         case .deny(let reason): deny(reason, rule, head, connection)
         }
     }
@@ -164,7 +169,12 @@ extension Exchange {
         }
     }
 
-    private func challenge(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+    func challenge(
+        _ reason: Reason,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
         if reason == .tokenTooLarge { worker.metrics.hit(.token) }
         note.auth = .rejected
         note.reason = reason.code
@@ -172,10 +182,21 @@ extension Exchange {
         var problem = Problem(reason, status: 401)
         problem.isChallenge = true
         problem.oauthError = reason.oauthError
+        if let sessions = plan.snapshot.sessions {
+            if leadsToLogin(head, UnsafePointer(input), connection) {
+                return sendToLogin(sessions, reason, head, UnsafePointer(input), connection)
+            }
+            problem.loginURL = sessions.loginURL(
+                host: String(
+                    decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
+                    as: UTF8.self
+                )
+            )
+        }
         refuseAfterHead(problem, head, connection)
     }
 
-    private func deny(_ reason: Reason, _ rule: Rule, _ head: RequestHead, _ connection: DownstreamConnection) {
+    func deny(_ reason: Reason, _ rule: Rule, _ head: RequestHead, _ connection: DownstreamConnection) {
         note.auth = .denied
         note.reason = reason.code
         note.reasonIndex = Int(reason.rawValue)
@@ -186,7 +207,7 @@ extension Exchange {
         refuseAfterHead(problem, head, connection)
     }
 
-    private func unavailable(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
+    func unavailable(_ reason: Reason, _ head: RequestHead, _ connection: DownstreamConnection) {
         note.auth = .unavailable
         note.reason = reason.code
         note.reasonIndex = Int(reason.rawValue)

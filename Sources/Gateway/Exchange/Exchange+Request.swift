@@ -76,7 +76,9 @@ extension Exchange {
     func pumpRequest() {
         guard let connection else { return }
         if connection.broken { return clientLost(connection) }
-        guard !requestComplete, phase == .sending || phase == .answering || phase == .connecting || phase == .waiting
+        guard !requestComplete,
+            phase == .sending || phase == .answering || phase == .connecting || phase == .waiting
+                || phase == .collecting
         else { return }
         var rounds = 0
         while !requestComplete {
@@ -299,6 +301,7 @@ extension Exchange {
     }
 
     private func requestEnded() {
+        if phase == .collecting { return askPortal() }
         if phase == .sending { watch(.firstByte, plan.routes[route].firstByteTimeout) }
     }
 }

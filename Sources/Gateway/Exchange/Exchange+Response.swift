@@ -2,6 +2,7 @@
 import Bytes
 import Glibc
 import HTTP
+import Identity
 import Reactor
 import Telemetry
 import Upstreams
@@ -153,6 +154,7 @@ extension Exchange {
     func beginAnswer(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) {
         if let connection, connection.wantsTunnel, head.status < 300 { return fail(.upstreamMalformed) }
         phase = .answering
+        if let sessions = plan.snapshot.sessions { sessions.foreign.dropForged(head.fields, UnsafePointer(bytes)) }
         answeredMicros = Clock.microseconds()
         status = head.status
         responseFraming = head.framing

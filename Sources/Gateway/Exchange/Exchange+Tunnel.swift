@@ -23,6 +23,7 @@ extension Exchange {
         worker.metrics.adjust(.tunnelsOpen, by: 1)
         isTunnel = true
         let fields = plan.snapshot.fields
+        if let sessions = plan.snapshot.sessions { sessions.foreign.dropForged(head.fields, UnsafePointer(bytes)) }
         HeadWriter.writeSwitch(head, bytes, to: worker.compose, via: sendsRaw ? fields.via20 : fields.via11)
         connection?.beginTunnelling()
         sendComposedHead(ends: false)
@@ -89,6 +90,8 @@ extension Exchange {
             if out == nil { out = worker.small.take() }
             let count = input.count
             requestBytes &+= UInt64(count)
+            // What the user does in a tunnel is use of the session.
+            note.principal?.session?.touch(worker.unixSeconds)
             out?.append(input.readable, count)
             client.giveInput()
             client.took(count)

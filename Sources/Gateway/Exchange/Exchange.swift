@@ -5,6 +5,7 @@ import HTTP
 import Identity
 import JOSE
 import Policy
+import Portal
 import Reactor
 import Telemetry
 import Upstreams
@@ -18,6 +19,12 @@ final class Exchange {
     enum Phase {
         case idle
         case deciding
+        /// Its session is being looked up.
+        case looking
+        /// The content of a request for a page of ours is being read.
+        case collecting
+        /// A page of ours is being made.
+        case asking
         /// All connections are taken: the lease is tried again.
         case waiting
         case connecting
@@ -30,7 +37,7 @@ final class Exchange {
 
     /// What a deadline is for.
     enum Wait {
-        case none, lease, connect, clientBody, firstByte, stream, tunnel
+        case none, lease, connect, clientBody, firstByte, stream, tunnel, lookup, portal, events
     }
 
     /// The least and the most that is read at once of a long body.
@@ -42,6 +49,9 @@ final class Exchange {
 
     unowned(unsafe) let worker: Worker
     private let timer: TimerID
+    /// Its place among the worker's exchanges, and the number of the request that it is used for.
+    let index: Int
+    private(set) var serial: UInt32 = 0
 
     var phase = Phase.idle
     var connection: DownstreamConnection?
@@ -112,12 +122,29 @@ final class Exchange {
     var frames = WebSocketFrames()
     /// The answer is a stream of events, which may end after any of them.
     var isEventStream = false
+    /// The stream of events is the gateway's own.
+    var isOwnStream = false
     /// Its credential is not good any more: it ends at the next chance.
     var ending: Reason = .none
     var clientEnded = false
     var upstreamEnded = false
     var clientEndPassed = false
     var upstreamEndPassed = false
+
+    // Sessions.
+    var lookup = SessionLookup.notAsked
+    /// The head of a request that waits, when it lies in memory that others use.
+    var keptHead: OutputBuffer?
+    /// Some Cookie field of the request holds cookies of ours.
+    var hasOwnCookies = false
+    /// The request came with a session cookie that counts for nothing.
+    var hasDeadCookie = false
+    /// The host that it was set for.
+    var cookieHost = ""
+    /// The place of the request's origin among those that may use sessions, negative for none.
+    var origin = -1
+    /// A request for a page of ours.
+    var portal: PortalRequest?
 
     // The head.
     /// Who asks: the peer, or who a trusted proxy says it is.
@@ -143,8 +170,9 @@ final class Exchange {
     var hasCallDeadline = false
     private var window: UInt64 = 0
 
-    init(worker: Worker, timer: TimerID) {
+    init(worker: Worker, timer: TimerID, index: Int) {
         self.worker = worker
+        self.index = index
         self.timer = timer
         plan = worker.plan
     }
@@ -193,6 +221,9 @@ final class Exchange {
         self.connection = connection
         if plan !== worker.plan { plan = worker.plan }
         phase = .deciding
+        serial &+= 1
+        hasDeadCookie = false
+        origin = -1
         route = -1
         upstream = nil
         method = .other
@@ -223,6 +254,7 @@ final class Exchange {
         interims = 0
         isWebSocket = false
         isEventStream = false
+        isOwnStream = false
         ending = .none
         endsWithCredential = false
         hasCallDeadline = false
@@ -298,6 +330,12 @@ final class Exchange {
             worker.small.give(requestTrailers)
             self.requestTrailers = nil
         }
+        if let keptHead {
+            worker.small.give(keptHead)
+            self.keptHead = nil
+        }
+        if portal != nil { portal = nil }
+        lookup = .notAsked
         upstream = nil
         deadline = .max
         overall = .max
@@ -348,8 +386,9 @@ final class Exchange {
     func limitToCredential() {
         guard let principal = note.principal else { return }
         let now = Clock.unixMilliseconds()
-        let expiry = principal.claims.expiry &* 1000
-        let until = expiry > now ? expiry : principal.expiry &* 1000
+        // A session lasts longer when it is used: this is looked at again then.
+        let expiry = (principal.session?.deadline ?? principal.claims.expiry) &* 1000
+        let until = expiry > now ? expiry : (principal.session?.deadline ?? principal.expiry) &* 1000
         let due = worker.now &+ max(0, until &- now)
         guard due < overall else { return }
         overall = due
@@ -371,6 +410,14 @@ final class Exchange {
             return
         }
         if worker.now >= overall, endsWithCredential {
+            if let session = note.principal?.session {
+                unlimitOverall()
+                if session.isLive(at: Clock.unixMilliseconds() / 1000) {
+                    limitToCredential()
+                    return watch(wait, wait == .events ? Self.eventInterval : plan.timeouts.streamIdle)
+                }
+                return credentialEnded(.sessionEnded)
+            }
             return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
         }
         if worker.now >= overall {
@@ -381,6 +428,13 @@ final class Exchange {
         switch wait {
         case .none: break
         case .lease: retryLease()
+        case .lookup:
+            worker.metrics.timedOut(.sessionLookup)
+            sessionFound(.unavailable)
+        case .portal:
+            worker.metrics.timedOut(.portal)
+            respond(Problem(Reason.sessionsUnavailable, status: 503))
+        case .events: keepEventsAlive()
         case .connect:
             worker.metrics.timedOut(.upstreamConnect)
             connectTimedOut()

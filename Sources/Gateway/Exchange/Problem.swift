@@ -15,6 +15,8 @@ struct Problem {
     var isChallenge = false
     /// The scopes that would have sufficed, space-separated.
     var scopes: [UInt8] = []
+    /// Where a program is told to log in, empty for nowhere.
+    var loginURL: [UInt8] = []
     /// Seconds for `Retry-After`, 0 for none.
     var retryAfter = 0
 
@@ -77,6 +79,7 @@ extension Exchange {
         }
         if problem.status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n") }
         out.append("Cache-Control: no-store\r\n")
+        appendSessionLines(to: out)
         finishOwnAnswer(body, out)
     }
 
@@ -172,6 +175,10 @@ extension Exchange {
         if !problem.scopes.isEmpty {
             out.append("\",\"scope\":\"")
             out.append(problem.scopes)
+        }
+        if !problem.loginURL.isEmpty {
+            out.append("\",\"login_url\":\"")
+            out.append(problem.loginURL)
         }
         out.append("\",\"request_id\":\"")
         note.appendRequestID(to: out)

@@ -29,6 +29,13 @@ extension Exchange {
         }
         out.append("\r\n")
         head.fields.writeKept(from: input, to: out)
+        if hasOwnCookies, let sessions = plan.snapshot.sessions {
+            var i = head.first(.cookie)
+            while i >= 0 {
+                if head[i].isDropped { sessions.foreign.writeForeign(of: head[i].value, input, to: out) }
+                i = head.fields.next(.cookie, after: i)
+            }
+        }
         switch requestFraming {
         case .length(let length):
             out.append("Content-Length: ")
@@ -123,6 +130,7 @@ extension Exchange {
     func dropFields(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ route: RoutePlan, trusted: Bool) {
         let fields = plan.snapshot.fields
         keepsTrace = false
+        hasOwnCookies = false
         for i in 0..<head.fieldCount {
             let field = head[i]
             if field.isDropped { continue }
@@ -151,6 +159,12 @@ extension Exchange {
                 head.fields.drop(i)
             case .authorization:
                 if !route.keepsAuthorization { head.fields.drop(i) }
+            case .cookie:
+                // Cookies of ours are for nobody else; what is left of the field is written anew.
+                if let sessions = plan.snapshot.sessions, sessions.foreign.isIn(field.value, input) {
+                    head.fields.drop(i)
+                    hasOwnCookies = true
+                }
             case .traceparent:
                 if Self.isTraceParent(input + field.value.start, field.value.count), head.count(.traceparent) == 1 {
                     keepsTrace = true

@@ -15,6 +15,8 @@ enum ControlMessage: Sendable {
     case obeyed(UInt64)
     /// The file of revocations was written, or why not.
     case saved(String?)
+    /// What an operator asked about sessions is there.
+    case sessions(UInt64, SessionRecords.Answer)
     /// Names were looked up; one list per server of the upstream.
     case resolved(generation: UInt64, upstream: Int, [[SocketAddress]])
 }

@@ -3,12 +3,16 @@ import Bytes
 import HTTP
 import Telemetry
 
-/// Answers `/livez`, `/readyz`, `/startupz`, `/metrics` and `/revocations`.
+/// Answers `/livez`, `/readyz`, `/startupz`, `/metrics`, `/revocations` and `/sessions`.
 struct OpsEndpoints {
     unowned let gateway: Gateway
 
     func answer(_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) {
         if request.path == "/revocations" { return gateway.answerRevocations(request, reply) }
+        if request.path == "/sessions" || request.path.hasPrefix("/sessions/") {
+            guard let records = gateway.sessionRecords else { return reply(.problem(404, "there are no accounts")) }
+            return records.answer(request, reply)
+        }
         guard request.method == .get || request.method == .head else {
             return reply(.problem(405, "only GET and HEAD"))
         }
@@ -25,7 +29,7 @@ struct OpsEndpoints {
         case "/readyz":
             ready(verbose: query.split(separator: "&").contains { $0 == "verbose" || $0.hasPrefix("verbose=") })
         case "/metrics": metrics()
-        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics /revocations\n")
+        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics /revocations /sessions\n")
         }
     }
 

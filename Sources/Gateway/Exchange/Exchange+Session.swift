@@ -1,0 +1,238 @@
+// HOT. Cookie sessions in the gate: out of the worker's cache, or looked up while the exchange waits; and whether a
+// request that changes something may use one.
+import Bytes
+import HTTP
+import Identity
+import Policy
+import Reactor
+import Telemetry
+
+/// How far the look-up of a request's session is.
+enum SessionLookup {
+    case notAsked
+    case answered(SessionOutcome)
+}
+
+extension Exchange {
+    /// Milliseconds for which a request waits for its session.
+    static let lookupPatience: Int64 = 5_000
+
+    /// Judges a request that has no token, where there are sessions.
+    ///
+    /// False when it has no session cookie either.
+    @inline(__always)
+    func judgeCookie(
+        _ sessions: SessionPlan,
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) -> Bool {
+        guard head.first(.cookie) >= 0 else { return false }
+        let host = UnsafeBufferPointer(start: UnsafePointer(input) + head.authority.start, count: head.authority.count)
+        switch sessions.cookies(of: host).findSession(in: head, input) {
+        case .none: return false
+        case .unusable:
+            noteDeadCookie(head, input)
+            apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+        case .one(let slice):
+            let cookie = UnsafeBufferPointer(start: UnsafePointer(input) + slice.start, count: slice.count)
+            if let principal = findSession(cookie), let session = principal.session {
+                worker.metrics.add(.sessionCacheHits, 1)
+                admit(principal, session, sessions, rule, head, input, connection)
+            } else {
+                lookUp(cookie, sessions, rule, head, input, connection)
+            }
+        }
+        return true
+    }
+
+    @inline(__always)
+    private func findSession(_ cookie: UnsafeBufferPointer<UInt8>) -> Principal? {
+        let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
+        guard let principal = worker.sessions.find(cookie, generation: generation, now: worker.unixSeconds),
+            principal.session?.isLive(at: worker.unixSeconds) == true
+        else { return nil }
+        return principal
+    }
+
+    /// The rule decides about a live session: its age and strength, then everything else.
+    @inline(__always)
+    private func admit(
+        _ principal: Principal,
+        _ session: LiveSession,
+        _ sessions: SessionPlan,
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        let isChange = method.isUnsafe || !head.upgrade.isEmpty || connection.wantsTunnel
+        if isChange, !isOriginProven(session, sessions, head, UnsafePointer(input), connection) {
+            note.principal = principal
+            return deny(.originUnproven, rule, head, connection)
+        }
+        let reason = rule.refusal(of: session, at: worker.unixSeconds)
+        session.touch(worker.unixSeconds)
+        if reason != .none {
+            note.principal = principal
+            return challenge(reason, head, input, connection)
+        }
+        apply(rule.evaluate(principal), rule, head, input, connection)
+    }
+
+    /// The cookie counts for nothing: an answer of ours removes it.
+    private func noteDeadCookie(_ head: RequestHead, _ input: UnsafePointer<UInt8>) {
+        hasDeadCookie = true
+        cookieHost = String(
+            decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
+            as: UTF8.self
+        )
+    }
+
+    // MARK: Look-up
+
+    private func lookUp(
+        _ cookie: UnsafeBufferPointer<UInt8>,
+        _ sessions: SessionPlan,
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        guard case .answered(let outcome) = lookup else {
+            worker.metrics.add(.sessionCacheMisses, 1)
+            switch worker.lookUp(cookie, for: self) {
+            case .asked: wait(head, input, connection)
+            case .refused: unavailable(.sessionsUnavailable, head, connection)
+            case .nobody:
+                noteDeadCookie(head, input)
+                apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+            }
+            return
+        }
+        lookup = .notAsked
+        switch outcome {
+        case .unavailable: unavailable(.sessionsUnavailable, head, connection)
+        case .none:
+            noteDeadCookie(head, input)
+            apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+        case .live(let session, let claims):
+            guard session.isLive(at: worker.unixSeconds),
+                let principal = sessions.authenticator.principal(claims: claims, session)
+            else {
+                noteDeadCookie(head, input)
+                return apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+            }
+            if worker.revocations.contains(principal, now: worker.unixSeconds) {
+                return challenge(.revoked, head, input, connection)
+            }
+            worker.sessions.insert(
+                cookie,
+                principal,
+                generation: UInt32(truncatingIfNeeded: plan.snapshot.generation),
+                until: min(session.expires, worker.unixSeconds &+ sessions.cacheSeconds)
+            )
+            admit(principal, session, sessions, rule, head, input, connection)
+        }
+    }
+
+    /// Waits: the head stays where it is, or is kept if it lies in memory that others use as well.
+    private func wait(
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        phase = .looking
+        if connection.isStream {
+            let kept = worker.small.take()
+            kept.append(UnsafePointer(input), head.length)
+            keptHead = kept
+        }
+        watch(.lookup, Self.lookupPatience)
+    }
+
+    /// The look-up came to this: the request goes through the gate again.
+    func sessionFound(_ outcome: SessionOutcome) {
+        guard phase == .looking, let connection else { return }
+        watch(.none, 0)
+        phase = .deciding
+        lookup = .answered(outcome)
+        let kept = keptHead
+        keptHead = nil
+        defer { if let kept { worker.small.give(kept) } }
+        guard let bytes = kept ?? connection.input else { return abort() }
+        let head = worker.requestHead
+        switch RequestParser.parse(Span(_unsafeElements: bytes.bytes), into: head, limits: worker.plan.headLimits) {
+        case .complete:
+            decide(head, bytes.readable, connection)
+            // What came in the meantime made no further event.
+            if self.connection === connection { connection.later() }
+        case .needMore, .refuse:
+            // Limits have become narrower since it was parsed.
+            isLast = true
+            respond(Problem(ProtocolError.requestLineMalformed))
+        }
+    }
+
+    // MARK: Origin
+
+    /// Whether a request that changes something, or begins a tunnel, was made by a page that may use the session: by
+    /// what the browser says of its origin (Fetch Metadata, RFC 6454), or by the session's token.
+    private func isOriginProven(
+        _ session: LiveSession,
+        _ sessions: SessionPlan,
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) -> Bool {
+        if let token = field(named: Self.csrfName, head, input), isToken(input, token, of: session) { return true }
+        if let site = field(named: Self.fetchSiteName, head, input) {
+            let same: StaticString = "same-origin"
+            let none: StaticString = "none"
+            if Scan.equalFolded(input + site.start, site.count, same) { return true }
+            if Scan.equalFolded(input + site.start, site.count, none), head.first(.origin) < 0 { return true }
+        }
+        let index = head.first(.origin)
+        guard index >= 0, head.count(.origin) == 1 else { return false }
+        let origin = head[index].value
+        if sessions.index(ofOrigin: input + origin.start, origin.count) >= 0 { return true }
+        // A browser that says where a request comes from has said it above.
+        guard field(named: Self.fetchSiteName, head, input) == nil else { return false }
+        let isHTTPS = sessions.isSecure || connection.isSecure
+        let scheme: StaticString = isHTTPS ? "https://" : "http://"
+        let length = scheme.utf8CodeUnitCount
+        guard origin.count == length + head.authority.count,
+            Scan.equal(input + origin.start, scheme.utf8Start, length)
+        else { return false }
+        return Self.equalFolded(input + origin.start + length, input + head.authority.start, head.authority.count)
+    }
+
+    private static let csrfName = Array("x-csrf-token".utf8)
+    static let fetchSiteName = Array("sec-fetch-site".utf8)
+    static let fetchModeName = Array("sec-fetch-mode".utf8)
+
+    /// The value of the only field of this name, which the parser does not know.
+    func field(named name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Slice? {
+        var found: Slice?
+        for i in 0..<head.fieldCount where head[i].id == .other && head[i].name.count == name.count {
+            let field = head[i].name
+            guard Self.equalIgnoringCase(UnsafeBufferPointer(start: input + field.start, count: field.count), name)
+            else { continue }
+            if found != nil { return nil }
+            found = head[i].value
+        }
+        return found
+    }
+
+    private func isToken(_ input: UnsafePointer<UInt8>, _ slice: Slice, of session: LiveSession) -> Bool {
+        session.csrf.withUnsafeBufferPointer {
+            Scan.constantTimeEqual(UnsafeBufferPointer(start: input + slice.start, count: slice.count), $0)
+        }
+    }
+
+    private static func equalFolded(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        for i in 0..<count where Scan.lowercase(a[i]) != Scan.lowercase(b[i]) { return false }
+        return true
+    }
+}

@@ -1,0 +1,93 @@
+// COLD. What a caller without a good session is told: a browser that navigates is led to the login page and back, a
+// program gets a problem that says where to log in.
+import Bytes
+import HTTP
+import Identity
+import Portal
+import Reactor
+
+extension Exchange {
+    // MARK: Other origins
+
+    /// Finds out whether the page that makes the request may read answers of ours (Fetch §3.2).
+    func noteOrigin(_ sessions: SessionPlan, _ head: RequestHead, _ input: UnsafePointer<UInt8>) {
+        let index = head.first(.origin)
+        guard index >= 0, head.count(.origin) == 1 else { return }
+        let value = head[index].value
+        origin = sessions.index(ofOrigin: input + value.start, value.count)
+    }
+
+    private static let requestMethodName = Array("access-control-request-method".utf8)
+
+    /// Whether a browser asks for an origin that may use sessions if a request would be let through.
+    func isPreflight(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
+        origin >= 0 && method == .options && field(named: Self.requestMethodName, head, input) != nil
+    }
+
+    /// What answers of ours say about cookies and origins.
+    func appendSessionLines(to out: OutputBuffer) {
+        guard let sessions = plan.snapshot.sessions else { return }
+        if hasDeadCookie {
+            out.append(string: sessions.clearingLine(host: cookieHost))
+        }
+        if !sessions.origins.isEmpty { out.append("Vary: Origin\r\n") }
+        if origin >= 0, origin < sessions.origins.count {
+            out.append("Access-Control-Allow-Origin: ")
+            out.append(sessions.origins[origin])
+            out.append("\r\nAccess-Control-Allow-Credentials: true\r\n")
+        }
+    }
+
+    // MARK: Login
+
+    /// Whether the request is a navigation of a browser, which may be answered with another page.
+    ///
+    /// Everything else gets 401: a script that is redirected to a login page only learns that something failed.
+    func leadsToLogin(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ connection: DownstreamConnection) -> Bool {
+        guard method == .get || method == .head, head.upgrade.isEmpty, !connection.wantsTunnel,
+            head.first(.authorization) < 0
+        else { return false }
+        guard let mode = field(named: Self.fetchModeName, head, input) else { return note.acceptsHTML }
+        let navigate: StaticString = "navigate"
+        guard Scan.equalFolded(input + mode.start, mode.count, navigate) else { return false }
+        guard let destination = field(named: Self.fetchDestinationName, head, input) else { return true }
+        let document: StaticString = "document"
+        return Scan.equalFolded(input + destination.start, destination.count, document)
+    }
+
+    private static let fetchDestinationName = Array("sec-fetch-dest".utf8)
+
+    /// Leads a browser to the login page, from where it comes back to what it asked for.
+    func sendToLogin(
+        _ sessions: SessionPlan,
+        _ reason: Reason,
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
+        var target = String(decoding: worker.target.path, as: UTF8.self)
+        if worker.target.hasQuery { target += "?" + text(worker.target.query, input) }
+        let stepUp = reason == .loginTooWeak ? 2 : reason == .loginTooOld ? 1 : 0
+        let location = sessions.portal.loginLocation(
+            target: target,
+            host: text(head.authority, input),
+            scheme: sessions.isSecure || connection.isSecure ? "https" : "http",
+            stepUp: stepUp
+        )
+        let out = worker.compose
+        out.removeAll()
+        status = 303
+        HeadWriter.appendStatusLine(303, to: out)
+        out.append("Location: ")
+        out.append(string: location)
+        out.append("\r\nCache-Control: no-store\r\n")
+        appendSessionLines(to: out)
+        consumeHead(head, connection)
+        worker.bodyScratch.removeAll()
+        finishOwnAnswer(worker.bodyScratch, out)
+    }
+
+    private func text(_ slice: Slice, _ input: UnsafePointer<UInt8>) -> String {
+        String(decoding: UnsafeBufferPointer(start: input + slice.start, count: slice.count), as: UTF8.self)
+    }
+}

@@ -1,0 +1,36 @@
+// COLD. Sessions in the life of the process: the portal of each generation, readiness, the end.
+import Dispatch
+import Portal
+import Reactor
+import Sessions
+import Settings
+import Telemetry
+
+extension Gateway {
+    /// Takes the accounts and pages of a generation into use; sessions of accounts that are gone or changed end.
+    func adoptPortal(_ next: Snapshot) {
+        sessionDesk?.adopt(next.portal, next.settings.sessions)
+    }
+
+    /// Waits until what is not written yet is, for a moment at most.
+    func closeSessions() {
+        guard let sessionDesk else { return }
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            await sessionDesk.close()
+            done.signal()
+        }
+        if done.wait(timeout: .now() + .seconds(5)) == .timedOut {
+            Log.warning("the session store did not close in time")
+        }
+    }
+}
+
+extension SessionDesk {
+    /// The condition of readiness: name, whether it holds, what is the matter.
+    var condition: (name: String, holds: Bool, detail: String) {
+        let since = state.withLock { $0.awaySince }
+        let isAway = since != nil || !store.isAvailable
+        return ("sessions (\(store.name))", !isAway, isAway ? "the store does not answer" : "\(counts.liveCount) live")
+    }
+}

@@ -1,0 +1,95 @@
+// COLD. Carries requests for the gateway's own pages to the portal, and its answers back to the worker that waits.
+import Bytes
+import Identity
+import Portal
+import Reactor
+import Sessions
+
+extension SessionDesk {
+    /// Answers a request for a page; the worker gets the answer by mail.
+    ///
+    /// Sessions that end with it are over for every worker before the answer is on its way.
+    func answer(
+        _ request: PortalRequest,
+        _ sessions: SessionPlan,
+        _ ticket: ExchangeTicket,
+        _ worker: Mailbox<WorkerMessage>
+    ) {
+        guard let portal = state.withLock({ $0.portal }) else {
+            worker.post(.portal(ticket, nil, nil))
+            return
+        }
+        Task {
+            var request = request
+            var live: (LiveSession, [UInt8])?
+            switch await session(of: request, sessions, request.host) {
+            case .absent: break
+            case .dead: request.hadCookie = true
+            case .unavailable:
+                worker.post(.portal(ticket, nil, nil))
+                return
+            case .live(let record, let session, let claims):
+                request.hadCookie = true
+                request.session = record
+                session.touch(Self.now)
+                live = (session, claims)
+            }
+            let answer = await portal.answer(request)
+            end(answer.ended.map(\.key))
+            for ended in answer.ended { counts.ended(ended.reason) }
+            if answer.began != nil { counts.sessionCreated() }
+            worker.post(.portal(ticket, answer, answer.events ? live.map { .live($0.0, claims: $0.1) } : nil))
+        }
+    }
+
+    private enum Visitor {
+        case absent
+        case dead
+        case unavailable
+        case live(SessionRecord, LiveSession, [UInt8])
+    }
+
+    /// The session of a request's cookie.
+    private func session(of request: PortalRequest, _ sessions: SessionPlan, _ host: String) async -> Visitor {
+        let name = sessions.portal.sessionCookie(at: host, scheme: request.scheme)
+        let values = CookieHeader.values(of: name, in: request.fields)
+        guard !values.isEmpty else { return .absent }
+        guard values.count == 1, let id = SessionID(cookieValue: values[0].utf8) else { return .dead }
+        let (outcome, record) = await found(id.key)
+        switch outcome {
+        case .none: return .dead
+        case .unavailable: return .unavailable
+        case .live(let session, let claims):
+            // Known only from the cache while the store is away: the pages need the record.
+            guard let record else { return .unavailable }
+            return .live(record, session, claims)
+        }
+    }
+}
+
+/// Cookies of a request, cold.
+enum CookieHeader {
+    /// All values of a name; more cookies than any browser sends count as two.
+    static func values(of name: String, in fields: [(name: String, value: String)]) -> [String] {
+        var found: [String] = []
+        var bytes = 0
+        var pairs = 0
+        for field in fields where field.name == "cookie" {
+            bytes += field.value.utf8.count
+            for pair in field.value.split(separator: ";") {
+                pairs += 1
+                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard trimmed(parts[0]) == name else { continue }
+                found.append(parts.count > 1 ? trimmed(parts[1]) : "")
+            }
+        }
+        return bytes > OwnCookies.longestField || pairs > OwnCookies.mostPairs ? found + found : found
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        var text = text
+        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return String(text)
+    }
+}

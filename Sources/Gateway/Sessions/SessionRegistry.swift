@@ -1,0 +1,89 @@
+// COLD. The sessions that this process knows of: one object for each, whichever workers have it in their caches.
+import Identity
+import Reactor
+
+/// Known sessions, with the claims that services are told.
+///
+/// Bounded by what the workers' caches hold: an entry that nobody else refers to goes with the next pruning.
+final class SessionRegistry: Sendable {
+    private struct Entry {
+        var session: LiveSession
+        var claims: [UInt8]
+        /// When the store was asked last.
+        var checked: Int64
+    }
+
+    private struct Table {
+        var known: [SessionDigest: Entry] = [:]
+        /// Sessions that ended a moment ago: a look-up that was under way does not bring them back.
+        var ended: [SessionDigest: Int64] = [:]
+    }
+
+    private let table = Locked(Table())
+    /// Seconds for which an unused session is remembered.
+    private static let remembrance: Int64 = 60
+
+    /// The number of sessions in it.
+    var count: Int { table.withLock { $0.known.count } }
+
+    /// The process's object for a session that the store vouches for.
+    func admit(_ made: LiveSession, claims: [UInt8], now: Int64) -> LiveSession {
+        table.withLock { table in
+            if table.ended[made.digest] != nil {
+                made.end()
+                return made
+            }
+            guard let known = table.known[made.digest]?.session else {
+                table.known[made.digest] = Entry(session: made, claims: claims, checked: now)
+                return made
+            }
+            known.learned(made.lastSeen)
+            table.known[made.digest]?.claims = claims
+            table.known[made.digest]?.checked = now
+            return known
+        }
+    }
+
+    /// What is known of a session without asking the store.
+    func find(_ digest: SessionDigest) -> (session: LiveSession, claims: [UInt8])? {
+        table.withLock { table in table.known[digest].map { ($0.session, $0.claims) } }
+    }
+
+    /// Ends sessions for all workers of the process.
+    func end(_ digests: [SessionDigest], now: Int64) {
+        table.withLock { table in
+            for digest in digests {
+                table.known.removeValue(forKey: digest)?.session.end()
+                table.ended[digest] = now
+            }
+        }
+    }
+
+    /// All sessions in it.
+    var all: [SessionDigest] { table.withLock { Array($0.known.keys) } }
+
+    /// Uses that the store was not told of for `interval` seconds; 0: all of them.
+    func takeUnwritten(now: Int64, interval: Int64, limit: Int = .max) -> [(SessionDigest, Int64)] {
+        table.withLock { table in
+            var due: [(SessionDigest, Int64)] = []
+            for (digest, entry) in table.known {
+                if due.count >= limit { break }
+                if let seen = entry.session.takeUnwritten(at: now, interval: interval) { due.append((digest, seen)) }
+            }
+            return due
+        }
+    }
+
+    /// Forgets what no worker has in its cache and the store knows all about.
+    func prune(now: Int64) {
+        table.withLock { table in
+            table.ended = table.ended.filter { $0.value + Self.remembrance >= now }
+            for digest in Array(table.known.keys) {
+                guard var entry = table.known.removeValue(forKey: digest) else { continue }
+                let isOld = entry.checked + Self.remembrance < now && entry.session.isWritten
+                if isOld, isKnownUniquelyReferenced(&entry.session) { continue }
+                table.known[digest] = entry
+            }
+        }
+    }
+}
