@@ -37,7 +37,7 @@ public struct Account: Sendable, Equatable {
     /// Recovery codes that are left, hashed (`RecoveryCodes.hash`).
     public var recovery: [String]
     /// What stays the same while the password does, although its hash is made anew.
-    public var passwordIdentity: String
+    public internal(set) var passwordIdentity: String
 
     /// An account with nothing but a name; nil when it cannot be one.
     public init?(name: String) {
@@ -51,12 +51,19 @@ public struct Account: Sendable, Equatable {
         passwordIdentity = ""
     }
 
+    /// Sets a new password, by its hash.
+    public mutating func setPassword(hash: String) {
+        password = hash
+        passwordIdentity = Fingerprint.identity(ofHash: hash)
+    }
+
     /// Fingerprint of all that matters to a session: name, e-mail, display name, roles, claims, disabled, password
     /// and second factor; not of recovery codes, and not of a hash that was renewed for the same password.
     public var version: UInt64 { Fingerprint.of(self) }
 
-    /// Fingerprint of what is needed to log in: password and second factor. When it changes, sessions should end;
-    /// when only `version` does, their claims are to be refreshed.
+    /// Fingerprint of what is needed to log in: password and second factor.
+    ///
+    /// When it changes, sessions should end; when only `version` does, their claims are to be refreshed.
     public var credentialVersion: UInt64 { Fingerprint.ofCredentials(self) }
 
     /// Claims as a JSON object with sorted keys: `sub`, `email`, `name`, `roles` and those of the file.

@@ -59,7 +59,9 @@ enum HashForm: Equatable {
     }
 }
 
-/// Password hashes. All of these but `needsRehash` are slow: `HashingPool` has threads for them.
+/// Password hashes.
+///
+/// All of these but `needsRehash` are slow: `HashingPool` has threads for them.
 public enum PasswordHash {
     /// Longest password, in bytes.
     public static let maximumBytes = 1024
@@ -71,7 +73,9 @@ public enum PasswordHash {
         return hash.text
     }
 
-    /// Compares in constant time. `failed` when there is no memory, which says nothing of the password.
+    /// Compares in constant time.
+    ///
+    /// `failed` when there is no memory, which says nothing of the password.
     public static func verify(_ password: [UInt8], _ encoded: String) throws(HashingError) -> PasswordVerdict {
         guard (1...maximumBytes).contains(password.count) else { throw .length }
         guard let form = HashForm(encoded) else { return .unsupported }
@@ -95,7 +99,9 @@ public enum PasswordHash {
 public struct Decoys: Sendable {
     /// Classes that are evened out; a directory with more is warned of when it is loaded.
     static let maximum = 4
-    /// By class, the most common first. Their verdicts are thrown away.
+    /// By class, the most common first.
+    ///
+    /// Their verdicts are thrown away.
     private let forms: [(costClass: String, form: HashForm)]
     /// Whether there are more classes than are evened out.
     let isIncomplete: Bool

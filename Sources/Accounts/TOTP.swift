@@ -68,7 +68,9 @@ public enum TOTP {
     /// A new secret of 20 random bytes; nil when there is no entropy.
     public static func generateSecret() -> [UInt8]? { Digest.random(20) }
 
-    /// `otpauth://totp/…`, what a QR code for authenticator apps holds. It contains the secret.
+    /// `otpauth://totp/…`, what a QR code for authenticator apps holds.
+    ///
+    /// It contains the secret.
     public static func uri(issuer: String, account: String, _ enrollment: TOTPEnrollment) -> String {
         var uri = "otpauth://totp/\(escaped(issuer)):\(escaped(account))?secret=\(base32(enrollment.secret))"
         uri += "&issuer=\(escaped(issuer))&algorithm=\(enrollment.algorithm.rawValue)"
@@ -96,7 +98,9 @@ public enum TOTP {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The bytes of Base32; case, blanks, dashes and padding do not count. Nil: it is none.
+    /// The bytes of Base32; case, blanks, dashes and padding do not count.
+    ///
+    /// Nil: it is none.
     public static func secret(base32 text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         var bits = 0

@@ -18,7 +18,9 @@ public struct UserFile: Sendable {
         self.format = format
     }
 
-    /// Adds an account; an error when its name or e-mail is taken. Makes the file (mode 0600) when there is none.
+    /// Adds an account; an error when its name or e-mail is taken.
+    ///
+    /// Makes the file (mode 0600) when there is none.
     public func add(_ account: Account) throws(UserFileError) {
         try LocalFile.locked(path) { () throws(UserFileError) in
             let file = try content(orEmpty: true)
@@ -30,14 +32,12 @@ public struct UserFile: Sendable {
 
     /// Sets a new password (its hash): sessions of the old one end.
     public func setPassword(_ account: String, hash: String) throws(UserFileError) {
-        try change(account) {
-            $0.password = hash
-            $0.passwordIdentity = Fingerprint.identity(ofHash: hash)
-        }
+        try change(account) { $0.setPassword(hash: hash) }
     }
 
-    /// Puts a hash of the same password in place of `old`, if that is still there; sessions go on. False: it was not
-    /// there, or the file is an htpasswd file, where a new hash is a new password.
+    /// Puts a hash of the same password in place of `old`, if that is still there; sessions go on.
+    ///
+    /// False: it was not there, or the file is an htpasswd file, where a new hash is a new password.
     public func rehash(_ account: String, from old: String, to new: String) throws(UserFileError) -> Bool {
         try LocalFile.locked(path) { () throws(UserFileError) in
             let file = try content()
@@ -50,7 +50,9 @@ public struct UserFile: Sendable {
         }
     }
 
-    /// Disables or enables. In an htpasswd file `!` before the hash does, as in shadow(5).
+    /// Disables or enables.
+    ///
+    /// In an htpasswd file `!` before the hash does, as in shadow(5).
     public func setDisabled(_ account: String, _ isDisabled: Bool) throws(UserFileError) {
         try change(account) { $0.isDisabled = isDisabled }
     }

@@ -1,7 +1,9 @@
 // COLD. What is wrong with a users file: everything at once, each with its place.
 public import Settings
 
-/// What is wrong with a users file: all of it, each with its place. Never a hash or a secret.
+/// What is wrong with a users file: all of it, each with its place.
+///
+/// Never a hash or a secret.
 public struct UserFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// All problems, in the order of the file.
     public let diagnostics: [Diagnostic]

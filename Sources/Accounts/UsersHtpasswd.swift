@@ -38,7 +38,9 @@ struct UsersHtpasswd {
         text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
     }
 
-    /// Name and hash of a line; nil: it has none. Apache leaves out further fields as well.
+    /// Name and hash of a line; nil: it has none.
+    ///
+    /// Apache leaves out further fields as well.
     static func entry(_ line: Substring) -> (name: Substring, hash: Substring)? {
         guard !isBlank(line), let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return nil }
         let rest = line[line.index(after: colon)...]
