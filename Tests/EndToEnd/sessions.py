@@ -46,27 +46,25 @@ def command(*words, stdin="", code=0):
 
 
 class Users:
-    """A file of accounts, changed by the program's own commands."""
+    """A file of accounts, changed by the program's own commands; hashes cost what the configuration says, if there is one."""
 
-    def __init__(self, path):
+    def __init__(self, path, configuration=None):
         self.path = pathlib.Path(path)
+        self.place = ["--config", configuration] if configuration else ["--file", self.path]
 
     def run(self, verb, name, *options, stdin="", code=0):
-        return command("user", verb, name, "--file", self.path, *options, stdin=stdin, code=code)
+        return command("user", verb, name, *self.place, *options, stdin=stdin, code=code)
 
     def add(self, name, password=None, *options):
-        return self.run("add", name, *CHEAP, *options, stdin=(password or PASSWORDS[name]) + "\n")
+        return self.run("add", name, *options, stdin=(password or PASSWORDS[name]) + "\n")
 
     def enrol(self, name):
         """Gives an account a second factor: its secret and the recovery codes."""
-        text = self.run("totp", name)
+        text = self.run("totp", name, "--yes")
         secret = re.search(r"[?&]secret=([A-Z2-7]+)", text)
         if not secret:
             raise AssertionError("no otpauth URI:\n" + text)
         return secret[1], re.findall(r"\b(?:[2-9b-z]{4}-){3}[2-9b-z]{4}\b", text)
-
-
-CHEAP = ("--memory", "1MiB", "--iterations", "1")
 
 
 class Directory:
@@ -82,7 +80,11 @@ class Directory:
 
     def __init__(self):
         with tempfile.TemporaryDirectory() as folder:
-            users = Users(pathlib.Path(folder, "users.yaml"))
+            configuration = pathlib.Path(folder, "portcullis.yaml")
+            configuration.write_text(ACCOUNTS + "listeners: [{name: main, address: \"127.0.0.1:0\"}]\n")
+            users = Users(pathlib.Path(folder, "users.yaml"), configuration)
+            users.path.write_text("users: []\n")
+            users.path.chmod(0o600)
             users.add(ADA, None, "--email", "ada@example.com", "--role", "admin", "--role", "staff")
             users.add(BOB, None, "--email", "bob@example.org", "--role", "staff")
             users.add(EVE)

@@ -44,7 +44,7 @@ class Base(unittest.TestCase):
     def gateway(self, text=ACCOUNTS + REST, files=None, **replacements):
         gateway = Gateway(text, files or self.directory.files(), UPSTREAM=self.upstream.port, **replacements)
         self.addCleanup(gateway.stop)
-        gateway.users = Users(pathlib.Path(gateway.folder, "users.yaml"))
+        gateway.users = Users(pathlib.Path(gateway.folder, "users.yaml"), gateway.path)
         return gateway
 
 
@@ -355,10 +355,10 @@ class Changes(Base):
     def test_new_roles_are_in_force_without_a_new_login(self):
         bob = self.browser().sign_in(BOB)
         self.assertEqual(bob.fetch("/admin").status, 403)
-        self.users.run("roles", BOB, "admin", "staff")
+        self.users.run("roles", BOB, "--add", "admin")
         self.assertTrue(peers.eventually(lambda: bob.fetch("/admin").status == 200, "roles are old"))
         self.assertEqual(sorted(",".join(bob.fetch("/x").seen("X-User-Roles")).replace(" ", "").split(",")), ["admin", "staff"])
-        self.users.run("roles", BOB, "staff")
+        self.users.run("roles", BOB, "--remove", "admin")
         self.assertTrue(peers.eventually(lambda: bob.fetch("/admin").status == 403, "roles are old"))
         self.assertEqual(bob.facts().json["roles"], ["staff"])
 
@@ -393,7 +393,7 @@ class Changes(Base):
     def test_many_changes_in_a_row(self):
         ada = self.browser().sign_in(ADA)
         for number in range(10):
-            self.users.run("roles", BOB, f"role{number}")
+            self.users.run("roles", BOB, "--set", f"role{number}")
         self.assertEqual(ada.fetch("/x").status, 200)
         bob = self.browser().sign_in(BOB)
         self.assertTrue(peers.eventually(lambda: bob.facts().json["roles"] == ["role9"], "old roles"))
@@ -460,7 +460,7 @@ class Commands(unittest.TestCase):
 
     def test_changes_at_the_same_time_are_all_kept(self):
         self.users.add(ADA)
-        parallel([lambda number=number: self.users.run("add", f"user{number}", "--memory", "1MiB", "--iterations", "1", stdin=f"pass phrase number {number}\n") for number in range(12)], 6)
+        parallel([lambda number=number: self.users.run("add", f"user{number}", stdin=f"pass phrase number {number}\n") for number in range(12)], 6)
         text = command("user", "list", "--file", self.users.path)
         self.assertEqual(len(re.findall(r"\buser\d+\b", text)), 12)
         self.assertEqual(os.listdir(self.folder.name).count("users.yaml"), 1)

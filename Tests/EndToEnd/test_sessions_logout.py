@@ -298,17 +298,17 @@ class Operators(Base):
 
     def test_over_the_ops_listener(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
-        listed = self.ops(f"/sessions?user={ADA}")
+        listed = self.ops(f"/sessions?account={ADA}")
         self.assertEqual((listed.status, listed.field("Content-Type")), (200, "application/json"))
         self.assertIn(ada.handle(), listed.body)
         self.assertNotIn(bob.handle(), listed.body)
         self.assertNotIn(ada.session, listed.body)
         self.assertNotIn(ada.facts().json["csrf_token"], listed.body)
-        self.assertEqual(json.loads(self.ops("/sessions/" + ada.handle()).body)["user"], ADA)
+        self.assertEqual(json.loads(self.ops("/sessions/" + ada.handle()).body)["account"], ADA)
         self.assertEqual(self.statuses(ada), {200})
         lives = [(kind, Live(ada, kind, fields)) for kind, fields in STREAMS.items()]
         # Not for pages.
-        for fields in ([("Origin", "http://127.0.0.1:9901")], [("Sec-Fetch-Site", "cross-site")]):
+        for fields in ([("Origin", "http://127.0.0.1:9901")], [("Origin", "null")]):
             self.assertEqual(self.ops("/sessions/" + ada.handle(), "DELETE", fields).status, 403, fields)
         begin = time.monotonic()
         reply = self.ops("/sessions/" + ada.handle(), "DELETE")
@@ -319,7 +319,7 @@ class Operators(Base):
             self.assertTrue(at and at - begin < 1.0, kind)
         self.assertEqual(bob.fetch("/x").status, 200)
         self.assertEqual(self.ops("/sessions/" + ada.handle(), "DELETE").status, 404)
-        self.assertEqual(self.ops("/sessions?user=" + BOB, "DELETE").status, 200)
+        self.assertEqual(self.ops("/sessions?account=" + BOB, "DELETE").status, 200)
         self.assertGone(bob.session)
         # The data port knows nothing of it.
         self.assertEqual(self.browser().fetch("/sessions").status, 401)

@@ -214,7 +214,7 @@ class SQLite(Base):
         for browser in browsers:
             self.assertIn(browser.handle(), text)
         listed = json.loads(command("session", "list", "--user", ADA, "--json", "--config", gateway.path))
-        self.assertEqual({row["handle"] for row in listed}, {browser.handle() for browser in browsers[:2]})
+        self.assertEqual({row["id"] for row in listed}, {browser.handle() for browser in browsers[:2]})
         command("session", "revoke", browsers[0].handle(), "--config", gateway.path)
         again = self.gateway(SQLITE, FILE=file)
         self.assertEqual([self.status(again, browser.session) for browser in browsers], [401, 200, 200])
