@@ -11,7 +11,8 @@ struct Portcullis: ParsableCommand {
         discussion: "Start with: portcullis check --config FILE, then portcullis run --config FILE.",
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, KeyCommand.self, TokenCommand.self, PrintReference.self, PrintSchema.self,
+            Run.self, Check.self, UserCommand.self, SessionCommand.self, AuditCommand.self, KeyCommand.self,
+            TokenCommand.self, PrintReference.self, PrintSchema.self,
             Version.self,
         ]
     )
