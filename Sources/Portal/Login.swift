@@ -1,0 +1,204 @@
+// COLD. Name and password: the form, and what is done with it.
+internal import Accounts
+internal import Sessions
+internal import Settings
+
+extension Portal {
+    // MARK: GET
+
+    /// The form; whoever is logged in already goes on at once, unless asked for a fresh login.
+    func showLogin(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let wish = LoginWish(visit, plan: plan)
+        if plan.isSibling(visit.site) {
+            return redirect(to: wish.location("start", plan), note: "login_elsewhere")
+        }
+        let ring = try await keys()
+        var flow = visit.flow(ring, plan) ?? .make(now: visit.now)
+        if let session = visit.session, wish.stepUp == 0 || (wish.stepUp == 2 && session.strength >= 2) {
+            guard flow.counts(redirectTo: wish.target.text, now: visit.now) else { return refuse(.loop, visit) }
+            var answer = try await goOn(wish, session, note: "logged_in_already", visit)
+            answer.set(flow, ring, visit, plan)
+            return answer
+        }
+        if let session = visit.session, wish.stepUp == 2, accounts.account(named: session.account)?.totp == nil {
+            throw .noSecondFactor
+        }
+        if visit.session == nil, !visit.request.hadCookie, visit.now - flow.success <= PortalLimits.loopWindow {
+            // Logged in a moment ago, and no session cookie came back: a form would lead here again.
+            guard flow.counts(redirectTo: wish.target.text, now: visit.now) else {
+                var answer = refuse(.loop, visit)
+                answer.set(flow, ring, visit, plan)
+                return answer
+            }
+        }
+        return loginForm(wish, flow, ring, visit)
+    }
+
+    /// The form, perhaps with what is wrong.
+    func loginForm(
+        _ wish: LoginWish,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit,
+        problem: PortalProblem? = nil,
+        wait: Int? = nil,
+        typed: Submission? = nil
+    ) -> PortalAnswer {
+        var answer: PortalAnswer
+        let token = flow.formToken("login", ring, now: visit.now)
+        if visit.wantsPage {
+            var page = LoginPage()
+            page.action = wish.location("login", plan, withTarget: false)
+            page.isStepUp = wish.stepUp > 0 && visit.session != nil
+            page.account = page.isStepUp ? visit.session?.account ?? "" : typed?[FormField.user] ?? ""
+            page.error = problem?.formError
+            page.waitSeconds = wait
+            page.returnTo = wish.returnTo(plan)
+            page.token = token
+            page.offersRemember = plan.rememberMe > 0 && !page.isStepUp
+            page.remember = typed?.isOn(FormField.remember) ?? false
+            answer = self.page(
+                .login(page),
+                status: problem?.status ?? 200,
+                note: problem?.rawValue ?? "login_form",
+                visit,
+                formOrigins: visit.siblings(plan)
+            )
+            if let seconds = wait ?? (problem == .busy || problem == .unavailable ? 1 : nil) {
+                answer.add("Retry-After", String(seconds))
+            }
+        } else if let problem {
+            answer = refuse(problem, visit, retryAfter: wait)
+        } else {
+            answer = json(
+                [("login_url", .text(plan.path("login"))), ("csrf_token", .text(token))],
+                note: "login_form"
+            )
+        }
+        answer.set(flow, ring, visit, plan)
+        if visit.request.hadCookie, visit.session == nil {
+            answer.setSession("", visit, plan)
+        }
+        return answer
+    }
+
+    // MARK: POST
+
+    /// Checks name and password; then a session begins, or the second factor is asked for.
+    func login(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let form = try Submission.read(visit.request)
+        let wish = LoginWish(visit, form, plan: plan)
+        let ring = try await keys()
+        guard visit.source != .foreign else { throw .crossSite }
+        let known = visit.flow(ring, plan)
+        if !form.isJSON {
+            guard let known else {
+                return refuse(.cookiesRefused, visit, retry: wish.location("login", plan))
+            }
+            guard let token = form[FormField.token],
+                known.accepts(token, form: "login", ring, now: visit.now)
+            else {
+                return loginForm(wish, known, ring, visit, problem: .staleForm, typed: form)
+            }
+        }
+        let flow = known ?? .make(now: visit.now)
+        func again(_ problem: PortalProblem, wait: Int? = nil) -> PortalAnswer {
+            loginForm(wish, flow, ring, visit, problem: problem, wait: wait, typed: form)
+        }
+        // A step-up is for whoever is logged in, whatever was typed as a name.
+        let stepUp = wish.stepUp > 0 ? visit.session : nil
+        guard let typed = stepUp?.account ?? form[FormField.user], typed.utf8.count <= PortalLimits.name,
+            let password = form[FormField.password], password.utf8.count <= PortalLimits.password
+        else { return again(.incomplete) }
+
+        let directory = accounts
+        let found = directory.account(named: typed)
+        let name = found?.canonical ?? AccountName.canonical(typed) ?? "?"
+        let attempt = attempt(name, exists: found != nil, ring, visit)
+        if case .wait(let seconds, let why) = throttle.admit(attempt, now: visit.now) {
+            await note(AuditEvent(.throttled, visit, account: name, reason: why.rawValue))
+            return again(.throttled, wait: max(seconds, 1))
+        }
+        let usable = found.flatMap { $0.isDisabled ? nil : $0 }
+        let verdict: PasswordVerdict
+        do throws(HashingError) {
+            verdict = try await hashing.verify(Array(password.utf8), usable?.password, directory.decoys)
+        } catch {
+            throttle.released(attempt, now: visit.now)
+            switch error {
+            case .busy, .failed: return again(.busy)
+            case .length: return again(.incomplete)
+            }
+        }
+        guard verdict == .matches, let account = usable else {
+            throttle.failed(attempt, now: visit.now)
+            let reason = found == nil ? "unknown_account" : usable == nil ? "disabled" : "wrong_password"
+            await note(AuditEvent(.failure, visit, account: name, reason: reason))
+            return again(.wrongCredentials)
+        }
+        await renewHash(of: account, Array(password.utf8))
+        let isRemembered = plan.rememberMe > 0 && form.isOn(FormField.remember)
+        let step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: stepUp?.key)
+        return try await afterPassword(step, attempt, form, flow, ring, visit)
+    }
+
+    /// Who tries, from where, on which device.
+    func attempt(_ account: String, exists: Bool, _ ring: KeyRing, _ visit: Visit) -> LoginAttempt {
+        LoginAttempt(
+            account: account,
+            exists: exists,
+            address: visit.request.clientAddress,
+            device: KnownDevice.id(visit.own(.device, plan), account: account, ring, now: visit.now)
+        )
+    }
+
+    /// Hashes the password anew when its hash is not of the configured cost; not having done so is no failure.
+    private func renewHash(of account: Account, _ password: [UInt8]) async {
+        guard let old = account.password, PasswordHash.needsRehash(old, plan.argon2) else { return }
+        guard let new = try? await hashing.make(password, plan.argon2) else { return }
+        _ = await users.rehash(account.name, from: old, to: new)
+    }
+
+    private func afterPassword(
+        _ step: LoginStep,
+        _ attempt: LoginAttempt,
+        _ form: Submission,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> PortalAnswer {
+        let account = step.account
+        let isAsked = plan.secondFactor != .off && account.totp != nil
+        if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {
+            throttle.released(attempt, now: visit.now)
+            await note(AuditEvent(.failure, visit, account: account.canonical, reason: "no_second_factor"))
+            return loginForm(step.wish, flow, ring, visit, problem: .noSecondFactor)
+        }
+        guard isAsked else {
+            return try await begin(step, method: "pwd", strength: 1, attempt, flow, ring, visit)
+        }
+        // Programs may send both factors at once.
+        if form.isJSON, let code = form[FormField.code] {
+            switch try await check(code, of: account, visit) {
+            case .good(let method):
+                return try await begin(step, method: method, strength: 2, attempt, flow, ring, visit)
+            case .bad(let reason):
+                throttle.failed(attempt, now: visit.now)
+                await note(AuditEvent(.failure, visit, account: account.canonical, reason: reason))
+                return refuse(.wrongCode, visit)
+            }
+        }
+        throttle.released(attempt, now: visit.now)
+        return try await askForCode(step, flow, ring, visit)
+    }
+}
+
+/// A login whose password was right.
+struct LoginStep: Sendable {
+    var account: Account
+    /// Whether the cookie outlives the browser's session.
+    var isRemembered: Bool
+    var wish: LoginWish
+    /// The session that is confirmed; nil: a login of its own.
+    var stepUp: SessionKey?
+}

@@ -1,0 +1,110 @@
+// COLD. Logout: the store first, then the browser.
+internal import Sessions
+
+extension Portal {
+    /// `GET`: asks; a link alone logs nobody out.
+    func showLogout(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let visit = try await resolved(visit)
+        guard let session = visit.session else {
+            var answer = signedOut(everywhere: visit.query.isOn(FormField.everywhere), visit)
+            if visit.request.hadCookie { clearCookies(&answer, visit) }
+            return answer
+        }
+        guard visit.wantsPage else {
+            return json(
+                [("user", .text(session.account)), ("csrf_token", .text(session.csrf))],
+                note: "logout_form"
+            )
+        }
+        var page = ConfirmPage()
+        page.action = plan.path("logout")
+        page.account = session.account
+        page.token = session.csrf
+        let target = visit.query[FormField.returnTo].flatMap { ReturnTarget.local($0, plan: plan) }
+        page.returnTo = target ?? ""
+        page.cancel = target ?? plan.afterLogin
+        return self.page(.confirm(page), status: 200, note: "logout_form", visit)
+    }
+
+    /// `POST`: ends the login on all of its sites, or all logins of the account.
+    func logout(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let visit = try await resolved(visit)
+        let form = try Submission.read(visit.request)
+        guard let session = visit.session else {
+            // Without a session there is nothing to end; but only this site's own pages may clear its cookies.
+            guard visit.source != .foreign else { throw .crossSite }
+            return finishLogout([], everywhere: false, form, visit)
+        }
+        try checkForgery(session, form, visit)
+        let everywhere = form.isOn(FormField.everywhere) || visit.query.isOn(FormField.everywhere)
+        let filter = SessionFilter(account: session.account, family: everywhere ? nil : session.family)
+        let ended = try await end(where: filter, everywhere ? .logoutEverywhere : .logout)
+        await note(ended, as: .logout, visit)
+        return finishLogout(ended, everywhere: everywhere, form, visit)
+    }
+
+    /// The answer when nobody is logged in here any more.
+    func finishLogout(_ ended: [Ended], everywhere: Bool, _ form: Submission, _ visit: Visit) -> PortalAnswer {
+        let target = form[FormField.returnTo].flatMap { ReturnTarget.local($0, plan: plan) }
+        let location = target ?? plan.afterLogout ?? plan.path("logout") + (everywhere ? "?everywhere=true" : "")
+        var answer: PortalAnswer
+        if visit.wantsPage {
+            answer = redirect(to: location, note: "logout")
+        } else {
+            answer = json(
+                [
+                    ("signed_out", .flag(true)), ("ended", .number(Int64(ended.count))), ("location", .text(location)),
+                ],
+                note: "logout"
+            )
+        }
+        clearCookies(&answer, visit)
+        // Only on secure origins do browsers heed it.
+        if visit.request.scheme == "https" { answer.add("Clear-Site-Data", "\"cookies\", \"storage\"") }
+        answer.ended = ended
+        return answer
+    }
+
+    /// Takes the browser's cookies back; devices stay known.
+    func clearCookies(_ answer: inout PortalAnswer, _ visit: Visit) {
+        answer.setSession("", visit, plan)
+        answer.set(.code, "", visit, plan)
+        answer.set(.flow, "", visit, plan)
+    }
+
+    private func signedOut(everywhere: Bool, _ visit: Visit) -> PortalAnswer {
+        guard visit.wantsPage else {
+            return json([("signed_out", .flag(true))], note: "signed_out")
+        }
+        var page = SignedOutPage()
+        page.login = plan.path(plan.isSibling(visit.site) ? "start" : "login")
+        page.home = plan.afterLogout ?? ""
+        page.wasEverywhere = everywhere
+        return self.page(.signedOut(page), status: 200, note: "signed_out", visit)
+    }
+
+    // MARK: Shared by all that changes something
+
+    /// Refuses what another site's page may have sent: an own `Sec-Fetch-Site` or `Origin` is needed, or the session's
+    /// token in `X-CSRF-Token` or the field `csrf`.
+    func checkForgery(_ session: SessionRecord, _ form: Submission, _ visit: Visit) throws(PortalProblem) {
+        if visit.source == .own { return }
+        let token = visit.request.single("x-csrf-token") ?? form[FormField.token] ?? ""
+        guard Same.secrets(token, session.csrf) else { throw .crossSite }
+    }
+
+    /// The request with its session looked up once more, when a cookie came but the gateway found no session.
+    ///
+    /// What cannot be looked up is "not possible at the moment": a store that is away must never look like a logout.
+    func resolved(_ visit: Visit) async throws(PortalProblem) -> Visit {
+        guard visit.session == nil, visit.request.hadCookie else { return visit }
+        let name = plan.sessionCookie(at: visit.request.host, scheme: visit.request.scheme)
+        guard let value = visit.cookies[name], let id = SessionID(cookieValue: value.utf8) else { return visit }
+        guard let record = try await find(id.key, now: visit.now), record.site == visit.site,
+            case .current = review(record)
+        else { return visit }
+        var request = visit.request
+        request.session = record
+        return Visit(request, plan: plan)
+    }
+}

@@ -1,0 +1,156 @@
+// COLD. Login, logout and the list of one's sessions: requests below the portal's prefix become answers. No sockets.
+public import Accounts
+public import Sessions
+internal import Synchronization
+
+/// What happened to sessions when accounts changed.
+public struct AccountChanges: Sendable {
+    /// Sessions that ended.
+    public var ended: [Ended] = []
+    /// Sessions whose claims are new: caches must forget them.
+    public var refreshed: [SessionKey] = []
+    /// Whether the store was away for some of it: drop all caches and call again. Sessions are judged when they are
+    /// loaded in any case (``Portal/review(_:)``).
+    public var isComplete = true
+
+    /// Nothing.
+    public init() {}
+}
+
+/// The flows behind `/auth/…`; safe to call from any number of tasks.
+public final class Portal: Sendable {
+    let plan: PortalPlan
+    let store: any SessionStore
+    let pages: any PageRendering
+    let audit: any AuditSink
+    let hashing: HashingPool
+    let throttle: LoginThrottle
+    let users: any UsersEditing
+    private let directory: Mutex<UserDirectory>
+    private let ring: Mutex<KeyRing?>
+
+    /// A portal.
+    ///
+    /// - Parameters:
+    ///   - plan: the configuration; a reload makes a new portal with the same store, pool and throttle.
+    ///   - store: where sessions are.
+    ///   - directory: the accounts; later ones by ``accountsChanged(_:)``.
+    ///   - users: writes to the file of accounts; nil: nothing is written, and recovery codes are refused.
+    ///   - hashing: threads that compare passwords.
+    ///   - throttle: counts failures.
+    ///   - pages: makes HTML.
+    ///   - audit: keeps what happened.
+    public init(
+        plan: PortalPlan,
+        store: any SessionStore,
+        directory: UserDirectory,
+        users: (any UsersEditing)?,
+        hashing: HashingPool,
+        throttle: LoginThrottle,
+        pages: any PageRendering,
+        audit: any AuditSink = NoAudit()
+    ) {
+        self.plan = plan
+        self.store = store
+        self.directory = Mutex(directory)
+        self.users = users ?? ReadOnlyUsers()
+        self.hashing = hashing
+        self.throttle = throttle
+        self.pages = pages
+        self.audit = audit
+        ring = Mutex(plan.secrets.isEmpty ? nil : KeyRing(plan.secrets))
+    }
+
+    /// The accounts as they are now.
+    public var accounts: UserDirectory { directory.withLock { $0 } }
+
+    func exchangeAccounts(_ new: UserDirectory) -> UserDirectory {
+        directory.withLock { current in
+            let old = current
+            current = new
+            return old
+        }
+    }
+
+    /// Answers a request; never fails: what goes wrong is an answer too.
+    public func answer(_ request: PortalRequest) async -> PortalAnswer {
+        let visit = Visit(request, plan: plan)
+        do throws(PortalProblem) {
+            return try await dispatch(visit)
+        } catch {
+            return refuse(error, visit)
+        }
+    }
+
+    /// The key ring: configured, or a secret that the store keeps for all gateways.
+    func keys() async throws(PortalProblem) -> KeyRing {
+        if let known = ring.withLock({ $0 }) { return known }
+        let secret: [UInt8]
+        do throws(StoreError) {
+            secret = try await store.secret("portal") { SecureRandom.bytes(32) }
+        } catch {
+            throw .unavailable
+        }
+        guard secret.count >= 16 else { throw .unavailable }
+        let made = KeyRing([secret])
+        ring.withLock { $0 = made }
+        return made
+    }
+
+    private func dispatch(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let path = visit.request.path
+        guard path.hasPrefix(plan.prefix + "/") else {
+            guard path == plan.prefix else { throw .notFound }
+            return visit.method == "GET"
+                ? redirect(to: plan.path("sessions"), note: "portal") : wrongMethod("GET, HEAD", visit)
+        }
+        let rest = path.dropFirst(plan.prefix.count + 1)
+        if rest.hasPrefix("assets/") { return try asset(String(rest.dropFirst(7)), visit) }
+        if rest.hasPrefix("sessions/") { return try await sessionItem(String(rest.dropFirst(9)), visit) }
+        guard let methods = Portal.methods[String(rest)] else { throw .notFound }
+        if visit.request.method == "OPTIONS" { return preflight(methods, visit) }
+        guard methods.contains(visit.method) else { return wrongMethod(Portal.allow(methods), visit) }
+        switch (String(rest), visit.method) {
+        case ("login", "GET"): return try await showLogin(visit)
+        case ("login", _): return try await login(visit)
+        case ("login/code", "GET"): return try await showCode(visit)
+        case ("login/code", _): return try await code(visit)
+        case ("logout", "GET"): return try await showLogout(visit)
+        case ("logout", _): return try await logout(visit)
+        case ("session", _): return try await sessionFacts(visit)
+        case ("session/events", _): return try await sessionEvents(visit)
+        case ("sessions", "GET"): return try await listSessions(visit)
+        case ("sessions", _): return try await revokeByForm(visit)
+        case ("start", _): return try await startHandoff(visit)
+        default: return try await takeHandoff(visit)
+        }
+    }
+
+    private static let methods: [String: [String]] = [
+        "login": ["GET", "POST"], "login/code": ["GET", "POST"], "logout": ["GET", "POST"], "session": ["GET"],
+        "session/events": ["GET"], "sessions": ["GET", "POST"], "start": ["GET"], "handoff": ["GET"],
+    ]
+
+    static func allow(_ methods: [String]) -> String {
+        methods.map { $0 == "GET" ? "GET, HEAD" : $0 }.joined(separator: ", ")
+    }
+
+    func wrongMethod(_ allowed: String, _ visit: Visit) -> PortalAnswer {
+        var answer = refuse(.methodNotAllowed, visit)
+        answer.add("Allow", allowed)
+        return answer
+    }
+
+    private func asset(_ name: String, _ visit: Visit) throws(PortalProblem) -> PortalAnswer {
+        guard visit.method == "GET" else { return wrongMethod("GET, HEAD", visit) }
+        guard let asset = pages.asset(name) else { throw .notFound }
+        var answer = PortalAnswer(status: 200, note: "asset", body: asset.body)
+        answer.add("Content-Type", asset.type)
+        // The name holds a hash of the contents.
+        answer.add("Cache-Control", "public, max-age=31536000, immutable")
+        answer.add("X-Content-Type-Options", "nosniff")
+        answer.add("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+        answer.add("Cross-Origin-Resource-Policy", "same-origin")
+        return answer
+    }
+}

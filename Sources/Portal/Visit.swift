@@ -1,0 +1,118 @@
+// COLD. One request on its way through the portal: what it asks for, from where, and in which form it wants the answer.
+internal import Sessions
+
+/// A request with what every flow needs to know of it.
+struct Visit: Sendable {
+    let request: PortalRequest
+    let query: Submission
+    let cookies: Cookies
+    /// Whose page it comes from.
+    let source: RequestSource
+    /// Whether the answer is a page.
+    let wantsPage: Bool
+    /// `https://app.example.com`.
+    let origin: String
+    /// `app.example.com`: what cookies are bound to.
+    let site: String
+
+    init(_ request: PortalRequest, plan: PortalPlan) {
+        self.request = request
+        query = Submission.query(request.query)
+        cookies = Cookies(request)
+        source = RequestSource(request, allowed: plan.origins)
+        wantsPage = Negotiation.wantsPage(request)
+        origin = Origin.make(scheme: request.scheme, host: request.host)
+        site = Origin.name(request.host)
+    }
+
+    var now: Int64 { request.now }
+    /// `HEAD` is answered as `GET`; the gateway leaves the body out.
+    var method: String { request.method == "HEAD" ? "GET" : request.method }
+    /// The live session of this browser here.
+    var session: SessionRecord? { request.session.flatMap { $0.isLive(at: now) ? $0 : nil } }
+
+    /// Origins of the sites that a login here can be handed to: on this request's scheme and port.
+    func siblings(_ plan: PortalPlan) -> [String] {
+        guard site == plan.loginHost else { return [] }
+        return plan.siblings.filter { $0 != site }.map {
+            Origin.sibling($0, of: request.host, scheme: request.scheme)
+        }
+    }
+
+    /// The flow that this browser's cookie holds.
+    func flow(_ ring: KeyRing, _ plan: PortalPlan) -> BrowserFlow? {
+        own(.flow, plan).flatMap { BrowserFlow.open($0, ring, host: site, now: now) }
+    }
+
+    var reader: PageReader {
+        var reader = PageReader()
+        reader.acceptLanguage = request.single("accept-language") ?? ""
+        reader.language = query["lang"]
+        return reader
+    }
+}
+
+/// HTML or JSON.
+enum Negotiation {
+    /// Whether the client wants a page: it prefers HTML in `Accept`, or leaves it open and navigates.
+    static func wantsPage(_ request: PortalRequest) -> Bool {
+        if request.single("content-type").map(Submission.mediaType) == "application/json" { return false }
+        let accept = request.fields.filter { $0.name == "accept" }.map(\.value).joined(separator: ",")
+        let html = max(
+            quality(of: "text/html", in: accept) ?? -1,
+            quality(of: "application/xhtml+xml", in: accept) ?? -1
+        )
+        let json = max(
+            quality(of: "application/json", in: accept) ?? -1,
+            quality(of: "application/problem+json", in: accept) ?? -1
+        )
+        if html > 0 || json > 0 { return html >= json }
+        guard let mode = request.single("sec-fetch-mode") else { return true }
+        return mode == "navigate"
+    }
+
+    /// The quality of a type that is named in `accept`; nil when it is not.
+    private static func quality(of type: String, in accept: String) -> Double? {
+        for range in accept.split(separator: ",").prefix(64) {
+            let parts = range.split(separator: ";").map { $0.lowercased().filter { $0 != " " && $0 != "\t" } }
+            guard parts.first == type else { continue }
+            for part in parts.dropFirst() where part.hasPrefix("q=") { return Double(part.dropFirst(2)) ?? 0 }
+            return 1
+        }
+        return nil
+    }
+}
+
+/// What a login is wanted for.
+struct LoginWish: Sendable, Equatable {
+    /// Where it leads.
+    var target: ReturnTarget
+    /// What the target's site bound to its browser; nil: the target is of this site.
+    var state: String?
+    /// 0: a login; 1: a fresh one of the same account; 2: one with a second factor.
+    var stepUp = 0
+
+    /// Out of query and form; a target that is not allowed becomes the default.
+    init(_ visit: Visit, _ form: Submission? = nil, plan: PortalPlan) {
+        let text = form?[FormField.returnTo] ?? visit.query[FormField.returnTo]
+        target =
+            text.flatMap { ReturnTarget.check($0, origin: visit.origin, sites: visit.siblings(plan), plan: plan) }
+            ?? .local(plan.afterLogin)
+        // 43 characters of base64url, or none.
+        state = visit.query["state"].flatMap { SessionKey(text: $0) == nil ? nil : $0 }
+        let steps = [form?[FormField.stepUp], visit.query[FormField.stepUp]].map { $0.flatMap { Int($0) } ?? 0 }
+        stepUp = min(max(steps[0], steps[1], 0), 2)
+    }
+
+    /// For `return_to`; empty when it is the default.
+    func returnTo(_ plan: PortalPlan) -> String { target == .local(plan.afterLogin) ? "" : target.text }
+
+    /// The path of a login page with all of this.
+    func location(_ rest: String, _ plan: PortalPlan, withTarget: Bool = true) -> String {
+        var fields: [String] = []
+        if withTarget, !returnTo(plan).isEmpty { fields.append("return_to=" + PercentCoding.encode(target.text)) }
+        if let state { fields.append("state=\(state)") }
+        if stepUp > 0 { fields.append("step_up=\(stepUp)") }
+        return plan.path(rest) + (fields.isEmpty ? "" : "?" + fields.joined(separator: "&"))
+    }
+}
