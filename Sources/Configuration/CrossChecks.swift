@@ -70,7 +70,8 @@ struct CrossChecks {
 
     /// Revocations of issuers that do not exist would revoke nothing.
     private func checkRevocations() {
-        let names = settings.issuers.map(\.name) + clientIdentities.map(\.name)
+        let directory = settings.accounts.map { [$0.issuer] } ?? []
+        let names = settings.issuers.map(\.name) + clientIdentities.map(\.name) + directory
         let known = names + settings.issuers.map(\.issuer) + clientIdentities.compactMap(\.issuer)
         for (index, revocation) in settings.revocations.enumerated() {
             guard let issuer = revocation.issuer, !known.contains(issuer) else { continue }
@@ -160,7 +161,8 @@ struct CrossChecks {
     // MARK: Rules
 
     private func checkRules() {
-        let names = Set(settings.issuers.map(\.name) + clientIdentities.map(\.name))
+        let directory = settings.accounts.map { [$0.issuer] } ?? []
+        let names = Set(settings.issuers.map(\.name) + clientIdentities.map(\.name) + directory)
         let groups = allGroups(settings.groups).map { ("group \(Spelling.quoted($0.name))", $0.rule) }
         for (subject, rule) in groups + settings.routes.map({ (Self.subject($0), $0.rule) }) {
             for (index, name) in rule.issuers.enumerated() where !names.contains(name) {
@@ -186,12 +188,14 @@ struct CrossChecks {
 
     /// Credentials that nobody can have are a mistake, and easy to make: `auth` is required unless something else is said.
     private func checkCallers() {
-        guard settings.issuers.isEmpty, !settings.marks.isWritten("issuers"), clientIdentities.isEmpty else { return }
+        guard settings.issuers.isEmpty, !settings.marks.isWritten("issuers"), clientIdentities.isEmpty,
+            settings.accounts == nil
+        else { return }
         let routes = settings.routes.filter { $0.auth != .public && !decoding.hasError(at: $0.marks["auth"]) }
         guard let first = routes.first else { return }
         let more = routes.count > 1 ? " (and \(routes.count - 1) more)" : ""
         decoding.report(
-            "route \(Spelling.quoted(first.name))\(more) asks for a token, but no issuer is configured; add issuers, or write auth: public",
+            "route \(Spelling.quoted(first.name))\(more) asks for a credential, but nobody can have one; add issuers or accounts, or write auth: public",
             at: first.rule.auth == nil ? first.marks.section : first.marks["auth"]
         )
     }

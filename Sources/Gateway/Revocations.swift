@@ -76,6 +76,8 @@ extension IdentityPlan {
         for plan in certificates where Array(plan.name.utf8) == text || Array(plan.issuer.utf8) == text {
             return Array(plan.issuer.utf8)
         }
+        // Sessions of accounts are revoked by subject in the same way.
+        if let sessions, Array(sessions.issuer.utf8) == text { return text }
         return nil
     }
 

@@ -64,15 +64,12 @@ struct PortalImport {
 
     /// A cookie in clear text is for one's own machine only.
     private mutating func checkCookies(_ settings: GatewaySettings) {
+        guard settings.listeners.contains(where: { $0.tls == nil && !$0.address.isLoopback }) else { return }
         for cookie in settings.sessions.cookies where cookie.isInsecure {
-            let isLocal = settings.listeners.allSatisfy { $0.tls != nil || $0.address.isLoopback }
             diagnostics.append(
                 Diagnostic(
                     at: cookie.marks["insecure"],
-                    isLocal
-                        ? "insecure: the session cookie goes over plain http, for development on this machine only"
-                        : "insecure: a session cookie over plain http is for listeners on loopback addresses only",
-                    severity: isLocal ? .warning : .error
+                    "insecure: a session cookie over plain http is for listeners on loopback addresses only"
                 )
             )
         }
