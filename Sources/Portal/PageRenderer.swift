@@ -1,6 +1,7 @@
 // COLD. Models to HTML: templates, words and style sheet of one configuration, loaded and checked once.
 import COpenSSL
 import FoundationEssentials
+public import Settings
 
 /// Where the pages' own files are and how the site is called.
 public struct PageOptions: Sendable, Equatable {
@@ -21,6 +22,17 @@ public struct PageOptions: Sendable, Equatable {
 
     /// All defaults.
     public init() {}
+
+    /// As configured.
+    public init(_ settings: PortalSettings) {
+        title = settings.title
+        prefix = settings.prefix
+        logo = settings.logo?.path
+        templates = settings.templates
+        strings = settings.strings
+        languages = settings.languages
+        defaultLanguage = settings.defaultLanguage
+    }
 }
 
 /// What is wrong with the operator's own templates, texts or logo.
@@ -90,6 +102,7 @@ public final class PageRenderer: PageRendering {
         self.warnings = warnings
     }
 
+    /// The page in the reader's language.
     public func render(_ page: Page, for reader: PageReader) -> RenderedPage {
         let chosen = reader.language.flatMap { PageLanguage.match($0, among: languages) }
         let language =
@@ -106,6 +119,7 @@ public final class PageRenderer: PageRendering {
         return RenderedPage(body: Array(html.utf8), language: Self.tag(language), policy: policy(reader.formOrigins))
     }
 
+    /// The logo, by the name that pages refer to.
     public func asset(_ name: String) -> PageAsset? { assets[name] }
 
     /// What all pages share.

@@ -37,12 +37,7 @@ struct PageTemplates: Sendable {
     /// The style sheet.
     private(set) var style = String(decoding: PackageResources.portal_css, as: UTF8.self)
 
-    /// The built-in templates, with those of `folder` in their place.
-    ///
-    /// - Parameters:
-    ///   - folder: the operator's own; nil: none.
-    ///   - names: the names that are filled in, by page.
-    ///   - strings: the English words.
+    /// The built-in templates, with those of `folder` in their place; `names` are filled in by pages, by page.
     init(
         folder: String?,
         names: [String: Set<String>],

@@ -30,10 +30,9 @@ enum PageTime {
         let seconds = Int(min(max(isPast ? now &- time : time &- now, 0), 1 << 40))
         switch seconds {
         case ..<60: return strings.text(isPast ? "time.now" : "time.soon") ?? ""
-        case ..<5400: return strings.text(isPast ? "time.minutes_ago" : "time.in_minutes", count: seconds / 60)
-        case ..<129_600:
-            return strings.text(isPast ? "time.hours_ago" : "time.in_hours", count: (seconds + 1800) / 3600)
-        default: return strings.text(isPast ? "time.days_ago" : "time.in_days", count: (seconds + 43_200) / 86_400)
+        case ..<3600: return strings.text(isPast ? "time.minutes_ago" : "time.in_minutes", count: seconds / 60)
+        case ..<86_400: return strings.text(isPast ? "time.hours_ago" : "time.in_hours", count: seconds / 3600)
+        default: return strings.text(isPast ? "time.days_ago" : "time.in_days", count: seconds / 86_400)
         }
     }
 
