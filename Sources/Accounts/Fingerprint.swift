@@ -41,6 +41,7 @@ enum JSONClaims {
     /// Names that the directory itself fills in, or that mean something in a token.
     static let reserved: Set<String> = [
         "sub", "email", "name", "roles", "iss", "aud", "exp", "iat", "nbf", "jti", "sid",
+        "auth_time", "amr", "acr", "cnf",
     ]
 
     static func write(_ account: Account) -> [UInt8] {

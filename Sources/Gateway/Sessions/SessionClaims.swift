@@ -4,13 +4,11 @@ import Sessions
 
 /// Claims of a session.
 enum SessionClaims {
-    /// A JSON object with `iss`, `sub`, `iat`, `exp`, `auth_time`, `amr`, `acr` and `sid`, and what the account says of
-    /// itself.
+    /// A JSON object with `iss`, `iat`, `exp`, `auth_time`, `amr`, `acr` and `sid`, and what the account says of itself:
+    /// `sub` among it, and none of these names.
     static func json(_ record: SessionRecord) -> [UInt8] {
         var json = Array("{\"iss\":".utf8)
         append(record.issuer, to: &json)
-        json += Array(",\"sub\":".utf8)
-        append(record.account, to: &json)
         json += Array(",\"sid\":".utf8)
         append(record.key.text, to: &json)
         json += Array(",\"iat\":\(record.created),\"exp\":\(record.expires),\"auth_time\":\(record.authenticated)".utf8)
