@@ -64,7 +64,11 @@ let package = Package(
             dependencies: ["Settings", "Bytes", "HTTP", "Reactor", "CLinux"],
             swiftSettings: hot
         ),
-        .target(name: "Telemetry", dependencies: ["Settings", "Bytes", "Reactor", "CLinux"], swiftSettings: hot),
+        .target(
+            name: "Telemetry",
+            dependencies: ["Settings", "Bytes", "Reactor", "COpenSSL", "CLinux"],
+            swiftSettings: hot
+        ),
         .target(
             name: "Accounts",
             dependencies: [
@@ -139,7 +143,11 @@ let package = Package(
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
         .testTarget(name: "AccountsTests", dependencies: ["Accounts", "Settings"], swiftSettings: cold),
-        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "Settings"], swiftSettings: cold),
+        .testTarget(
+            name: "SessionsTests",
+            dependencies: ["Sessions", "Settings", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: cold
+        ),
         .testTarget(
             name: "PortalTests",
             dependencies: ["Portal", "Accounts", "Sessions", "Settings"],
