@@ -16,9 +16,10 @@ struct Cookies: Sendable {
                 values = [:]
                 return
             }
-            guard let equals = pair.firstIndex(of: "=") else { continue }
+            // One without a value is one of its name as well.
+            let equals = pair.firstIndex(of: "=") ?? pair.endIndex
             let name = Cookies.trim(pair[..<equals])
-            if values.updateValue(Cookies.trim(pair[pair.index(after: equals)...]), forKey: name) != nil {
+            if values.updateValue(Cookies.trim(pair[equals...].dropFirst()), forKey: name) != nil {
                 twice.insert(name)
             }
         }

@@ -32,7 +32,7 @@ extension Exchange {
         if hasOwnCookies, let sessions = plan.snapshot.sessions {
             var i = head.first(.cookie)
             while i >= 0 {
-                if head[i].isDropped { sessions.foreign.writeForeign(of: head[i].value, input, to: out) }
+                sessions.foreign.writeForeign(of: head[i].value, input, to: out)
                 i = head.fields.next(.cookie, after: i)
             }
         }
@@ -160,9 +160,8 @@ extension Exchange {
             case .authorization:
                 if !route.keepsAuthorization { head.fields.drop(i) }
             case .cookie:
-                // Cookies of ours are for nobody else; what is left of the field is written anew.
+                // Cookies of ours are for nobody else.
                 if let sessions = plan.snapshot.sessions, sessions.foreign.isIn(field.value, input) {
-                    head.fields.drop(i)
                     hasOwnCookies = true
                 }
             case .traceparent:
@@ -172,6 +171,14 @@ extension Exchange {
                     head.fields.drop(i)
                 }
             default: break
+            }
+        }
+        if hasOwnCookies {
+            // All fields are written anew, so that their order stays.
+            var i = head.first(.cookie)
+            while i >= 0 {
+                head.fields.drop(i)
+                i = head.fields.next(.cookie, after: i)
             }
         }
         guard !keepsTrace else { return }
