@@ -42,7 +42,7 @@ struct YAMLEditor: UserTextEditor {
             return
         }
         let line = (entry.key.mark?.line ?? 1) - 1
-        guard case .sequence(let list) = entry.value, list.style != .flow else {
+        guard case .sequence(let list) = entry.value, !Self.isFlow(entry.value, lines) else {
             let isEmpty = entry.value.sequence?.isEmpty ?? true
             (blocks, users) = ([], (line, isEmpty, true))
             return
@@ -78,7 +78,9 @@ struct YAMLEditor: UserTextEditor {
         let before = UserText.fields(old)
         let after = UserText.fields(new)
         // From the end to the beginning, so that the places of the keys before stay true.
-        let changed = UserText.keys.filter { before[$0] != after[$0] }
+        // What was written for another hash goes with it, whatever it said.
+        let isNewHash = before["password"] != after["password"]
+        let changed = UserText.keys.filter { before[$0] != after[$0] || $0 == "password_id" && isNewHash }
         for key in block.keys.reversed() where changed.contains(key.name) {
             lines = replacing(key.name, with: after[key.name], in: lines, block)
         }
@@ -157,7 +159,7 @@ struct YAMLEditor: UserTextEditor {
                     guard let name = key.string, let line = key.mark?.line else { return nil }
                     return (name, line - 1)
                 },
-                isFlow: mapping.style == .flow
+                isFlow: isFlow(node, lines)
             )
         }
     }
@@ -182,6 +184,13 @@ struct YAMLEditor: UserTextEditor {
             if lines[line].prefix(while: { $0 == " " }).count <= dash { return line }
         }
         return lines.count
+    }
+
+    /// Whether a node is written with braces or brackets, by what stands at its place.
+    private static func isFlow(_ node: Node, _ lines: [String]) -> Bool {
+        guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return false }
+        let first = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1).first
+        return first == "{" || first == "["
     }
 
     private static func isBlank(_ line: String) -> Bool {
