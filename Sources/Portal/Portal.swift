@@ -9,8 +9,9 @@ public struct AccountChanges: Sendable {
     public var ended: [Ended] = []
     /// Sessions whose claims are new: caches must forget them.
     public var refreshed: [SessionKey] = []
-    /// Whether the store was away for some of it: drop all caches and call again. Sessions are judged when they are
-    /// loaded in any case (``Portal/review(_:)``).
+    /// Whether all was done; if not, the store was away: drop all caches and call again.
+    ///
+    /// Sessions are judged when they are loaded in any case (``Portal/review(_:)``).
     public var isComplete = true
 
     /// Nothing.

@@ -36,11 +36,9 @@ public struct CookiePlan: Sendable, Equatable {
         isInsecure = settings.isInsecure
     }
 
-    /// A value of `Set-Cookie`; an empty value clears the cookie.
+    /// A value of `Set-Cookie` with base64url characters and dots in it; an empty one clears the cookie.
     ///
-    /// - Parameters:
-    ///   - value: base64url characters and dots only.
-    ///   - seconds: how long it stays; nil: until the browser is closed.
+    /// `seconds`: how long it stays; nil: until the browser is closed.
     public func line(_ value: String, seconds: Int64? = nil) -> String {
         var text = "\(name)=\(value); Path=\(path)"
         if let domain { text += "; Domain=\(domain)" }
@@ -145,7 +143,9 @@ public struct PortalPlan: Sendable {
         return name != loginHost && siblings.contains(name)
     }
 
-    /// Hosts that a login can be handed to: those that are written out. Of a wildcard, somebody else may hold a name.
+    /// Hosts that a login can be handed to: those that are written out.
+    ///
+    /// Of the names that a wildcard covers, somebody else may hold one.
     var siblings: [String] {
         guard loginHost != nil else { return [] }
         return sites.flatMap(\.hosts).compactMap { if case .exact(let host) = $0 { host } else { nil } }
@@ -153,10 +153,8 @@ public struct PortalPlan: Sendable {
 
     /// Where a navigation without a session is sent: a path of the same host.
     ///
-    /// - Parameters:
-    ///   - target: the path and query that were asked for; checked here.
-    ///   - host: the request's authority.
-    ///   - stepUp: 0 no session; 1 a recent login is wanted; 2 a second factor is wanted.
+    /// `target` is the path and query that were asked for, checked here; `host` the request's authority. `stepUp` is 0
+    /// without a session, 1 when a recent login is wanted, 2 when a second factor is.
     public func loginLocation(target: String, host: String, scheme: String = "https", stepUp: Int = 0) -> String {
         var location = path(isSibling(host) ? "start" : "login")
         if let checked = ReturnTarget.local(target, plan: self) {
@@ -207,9 +205,7 @@ enum Origin {
 }
 
 extension PortalPlan {
-    /// As configured.
-    ///
-    /// - Parameter auditDenies: whether a login that cannot be audited is refused.
+    /// As configured; `auditDenies`: whether a login that cannot be audited is refused.
     public init(
         portal: PortalSettings,
         sessions: SessionSettings,

@@ -33,11 +33,7 @@ public enum ReturnTarget: Sendable, Equatable {
         return text
     }
 
-    /// `text` when it is a local path, or an absolute URL of the request's own origin or of a configured site.
-    ///
-    /// - Parameters:
-    ///   - origin: the request's own, `https://app.example.com`.
-    ///   - sites: the origins of other sites that may be returned to.
+    /// `text` when it is a local path, or an absolute URL of the request's own `origin` or that of one of `sites`.
     ///
     /// Origins are compared byte for byte, so that user names, other ports and look-alikes are none.
     public static func check(_ text: String, origin: String, sites: [String], plan: PortalPlan) -> ReturnTarget? {
