@@ -50,16 +50,16 @@ extension Portal {
     /// Brings all sessions of an account in line with it.
     private func settle(_ account: String, _ changes: inout AccountChanges) async throws(PortalProblem) {
         var after: SessionKey?
-        var ending: EndReason?
         while true {
             let page = try await stored { [after] store throws(StoreError) in
                 try await store.list(SessionFilter(account: account), after: after, limit: StoreLimits.page)
             }
+            var hasEnded = false
             for record in page {
                 switch review(record) {
                 case .current: break
                 case .end(let reason):
-                    ending = reason
+                    hasEnded = true
                     let gone = try await stored { store throws(StoreError) in try await store.end(record.key, reason) }
                     changes.ended.append(Ended(key: record.key, record: gone ?? record, reason: reason))
                 case .refresh(let claims, let version):
@@ -69,11 +69,9 @@ extension Portal {
                     if isThere { changes.refreshed.append(record.key) }
                 }
             }
-            // What ended is no place to go on from; the list begins anew until it holds nothing that must end.
-            if ending != nil, !page.isEmpty {
+            // What ended is no place to go on from: the list begins anew.
+            if hasEnded {
                 after = nil
-                if page.allSatisfy({ review($0) == .current }) { return }
-                ending = nil
                 continue
             }
             guard page.count == StoreLimits.page else { return }

@@ -8,6 +8,7 @@ extension Portal {
 
     /// The form; whoever is logged in already goes on at once, unless asked for a fresh login.
     func showLogin(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let visit = try await resolved(visit)
         let wish = LoginWish(visit, plan: plan)
         if plan.isSibling(visit.site) {
             return redirect(to: wish.location("start", plan), note: "login_elsewhere")
@@ -86,6 +87,7 @@ extension Portal {
 
     /// Checks name and password; then a session begins, or the second factor is asked for.
     func login(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let visit = try await resolved(visit)
         let form = try Submission.read(visit.request)
         let wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()

@@ -68,6 +68,7 @@ extension Portal {
 
     /// `POST`: checks the code; then a session begins.
     func code(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        let visit = try await resolved(visit)
         let form = try Submission.read(visit.request)
         let wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()

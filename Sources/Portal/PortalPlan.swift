@@ -114,6 +114,14 @@ public struct PortalPlan: Sendable {
         return sites.first { $0.hosts.contains { $0.covers(name) } }?.cookie ?? cookie
     }
 
+    /// Whether a session of one host is one of another: the same host, or one cookie for both.
+    public func shares(_ site: String, _ host: String) -> Bool {
+        let name = Origin.name(host)
+        guard site != name else { return true }
+        let cookie = cookie(at: name)
+        return cookie.domain != nil && cookie == self.cookie(at: site)
+    }
+
     /// Name of the session's cookie at `host` (an authority, perhaps with a port).
     public func sessionCookie(at host: String, scheme: String = "https") -> String { cookie(at: host).name }
 
