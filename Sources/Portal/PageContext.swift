@@ -27,6 +27,8 @@ struct PageContext {
     /// The first heading, not escaped.
     private(set) var heading = ""
     private var isProblem = false
+    /// What a link to the same page in another language carries on, `&name=value`.
+    private(set) var carried = ""
 
     /// The context of a page.
     init(_ page: Page, _ strings: PageStrings, chosen: String?, title: String) {
@@ -69,6 +71,7 @@ struct PageContext {
         put("return_to", page.returnTo)
         put("account", page.account)
         names["is_step_up"] = page.isStepUp
+        carry(page.returnTo, isStepUp: page.isStepUp)
         names["offers_remember"] = page.offersRemember
         names["remember"] = page.remember
         // The field that is to be filled in next has the focus.
@@ -88,6 +91,7 @@ struct PageContext {
         put("return_to", page.returnTo)
         put("account", page.account)
         names["offers_recovery"] = page.offersRecovery
+        carry(page.returnTo, isStepUp: false)
         names["is_wrong"] = page.error == .wrongCode
         problem(page.error, wait: page.waitSeconds)
     }
@@ -161,6 +165,11 @@ struct PageContext {
         put("csrf", page.token)
         put("return_to", page.returnTo)
         put("account", page.account)
+    }
+
+    private mutating func carry(_ target: String, isStepUp: Bool) {
+        if !target.isEmpty { carried += "&return_to=\(PageText.percentEncoded(target))" }
+        if isStepUp { carried += "&step_up=1" }
     }
 
     private mutating func problem(_ error: FormError?, wait: Int?) {

@@ -137,9 +137,11 @@ public final class PageRenderer: PageRendering {
         context.put("style", raw: style)
         context.put("logo", logo)
         context.put("has_languages", raw: order.count > 1)
+        let carried = context.carried
         let choices: [[String: Any]] = order.map { code in
             [
-                "code": tag(code), "name": PageText.escaped(languages[code]?.name ?? code), "href": "?lang=\(code)",
+                "code": tag(code), "name": PageText.escaped(languages[code]?.name ?? code),
+                "href": PageText.escaped("?lang=\(code)\(carried)"),
                 "is_current": code == language,
             ]
         }

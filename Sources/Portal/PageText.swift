@@ -34,6 +34,19 @@ enum PageText {
         return start == "https://" || start.hasPrefix("http://") ? target : nil
     }
 
+    /// `text` as the value of a query parameter: all but unreserved characters encoded (RFC 3986 §2.3).
+    static func percentEncoded(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default: result += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+        return result
+    }
+
     /// `target` with the query parameter `lang`.
     static func link(_ target: String, language: String?) -> String {
         guard let language, target.first == "/" else { return target }

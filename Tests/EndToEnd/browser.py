@@ -250,8 +250,8 @@ class Page:
         """Whether one has to scroll sideways."""
         return self.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
-    def complaints(self):
-        """What the console says of this page: violations of the content security policy, errors."""
+    def complaints(self, policy=False):
+        """Errors that the console tells of; only violations of the content security policy, if so asked."""
         found = []
         for event in self.browser.events:
             if event.get("sessionId") != self.session:
@@ -260,7 +260,7 @@ class Page:
                 found.append(event["params"]["entry"]["text"])
             elif event["method"] == "Runtime.exceptionThrown":
                 found.append(event["params"]["exceptionDetails"]["text"])
-        return found
+        return [text for text in found if not policy or "Content Security Policy" in text]
 
     def cookies(self):
         return self.browser.send("Storage.getCookies", browserContextId=self.context)["cookies"]
