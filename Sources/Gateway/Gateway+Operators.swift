@@ -48,7 +48,7 @@ extension Gateway {
         }
         PrometheusText.render(
             metrics,
-            extra: expiry + health + [info, generation] + desk.samples + (sessionDesk?.counts.samples ?? []),
+            extra: expiry + health + [info, generation] + desk.samples + (sessionDesk?.samples ?? []),
             into: out
         )
     }

@@ -375,7 +375,9 @@ public final class Gateway {
         switch signal {
         case SIGTERM, SIGINT: drain()
         case SIGHUP: reload()
-        case SIGUSR1: log?.reopen()
+        case SIGUSR1:
+            log?.reopen()
+            sessionDesk?.audit?.log.reopen()
         default: break
         }
     }

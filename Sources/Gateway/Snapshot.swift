@@ -263,6 +263,7 @@ final class Snapshot: Sendable {
         if !settings.sessions.isSameStore(as: old.settings.sessions) || (portal == nil) != (old.portal == nil) {
             names.append("sessions (its store)")
         }
+        if settings.auditLog?.path != old.settings.auditLog?.path { names.append("audit_log") }
         if settings.revocationFile != old.settings.revocationFile { names.append("revocation_file") }
         return names
     }

@@ -39,6 +39,7 @@ public final class LiveSession: Sendable {
     public let csrf: [UInt8]
     private let used: Atomic<Int64>
     private let stored: Atomic<Int64>
+    private let gap = Atomic<Int64>(0)
     private let ended = Atomic<Bool>(false)
 
     /// A session as a store has it.
@@ -77,12 +78,23 @@ public final class LiveSession: Sendable {
     /// It is used now.
     @inline(__always)
     public func touch(_ now: Int64) {
-        if now > used.load(ordering: .relaxed) { used.store(now, ordering: .relaxed) }
+        let before = used.load(ordering: .relaxed)
+        guard now > before else { return }
+        if now &- before > gap.load(ordering: .relaxed) { gap.store(now &- before, ordering: .relaxed) }
+        used.store(now, ordering: .relaxed)
     }
+
+    /// The longest time in seconds that it was not used, as far as this process knows; the one that ends at `now`
+    /// counts.
+    ///
+    /// A request elsewhere does not make a session fresh again for a route that asks for shorter pauses.
+    @inline(__always)
+    public func longestGap(at now: Int64) -> Int64 { max(gap.load(ordering: .relaxed), now &- lastSeen) }
 
     /// The store says that it was used at `time`, perhaps over another gateway.
     public func learned(_ time: Int64) {
-        touch(time)
+        // Another gateway saw requests in between: no gap is known.
+        if time > used.load(ordering: .relaxed) { used.store(time, ordering: .relaxed) }
         if time > stored.load(ordering: .relaxed) { stored.store(time, ordering: .relaxed) }
     }
 

@@ -60,7 +60,7 @@ public final class Rule: Sendable {
     @inline(__always)
     public func refusal(of session: LiveSession, at now: Int64) -> Reason {
         if maximumAge > 0, now &- session.authenticated >= maximumAge { return .loginTooOld }
-        if maximumIdle > 0, now &- session.lastSeen >= maximumIdle { return .loginTooOld }
+        if maximumIdle > 0, session.longestGap(at: now) >= maximumIdle { return .loginTooOld }
         return session.strength < strength ? .loginTooWeak : .none
     }
 

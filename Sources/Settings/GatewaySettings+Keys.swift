@@ -37,7 +37,7 @@ extension GatewaySettings {
         Key("accounts", \.accounts, doc: "People who log in with a password; without this section nobody does."),
         Key("sessions", \.sessions, doc: "Login sessions: where they are kept, how long they last, their cookie."),
         Key("portal", \.portal, doc: "The pages for logging in and out, and for one's own sessions."),
-        //Key("audit_log", \.auditLog, doc: "Who logged in, was refused, logged out: a chain of lines that shows tampering."),
+        Key("audit_log", \.auditLog, doc: "Who logged in, was refused, logged out: a chain of lines that shows tampering."),
         Key("identity", \.identity, doc: "What services are told about the caller."),
         Key("assertion", \.assertion, doc: "The signed assertion for services, for routes that ask for it."),
         Key("upstreams", \.upstreams, count: 0...1024, doc: "Named sets of servers."),

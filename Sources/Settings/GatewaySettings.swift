@@ -45,7 +45,7 @@ public struct GatewaySettings: SettingsSection {
     /// The pages that people log in with.
     public var portal = PortalSettings()
     /// The audit log; nil: none.
-    //public var auditLog: AuditLogSettings?
+    public var auditLog: AuditLogSettings?
     /// What services are told about the caller.
     public var identity = IdentitySettings()
     /// The signed assertion for services; nil when none is configured.

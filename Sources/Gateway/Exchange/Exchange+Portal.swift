@@ -20,7 +20,6 @@ extension Exchange {
         _ input: UnsafeMutablePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
-        noteOrigin(sessions, head, input)
         guard worker.sessionDesk != nil, !connection.wantsTunnel else {
             return refuseAfterHead(Problem(GatewayError.noRoute), head, connection)
         }
@@ -76,7 +75,9 @@ extension Exchange {
             path: String(decoding: worker.target.path, as: UTF8.self),
             query: worker.target.hasQuery ? text(worker.target.query) : "",
             host: text(head.authority),
-            scheme: connection.isSecure || connection.isTrusted && isForwardedHTTPS(head, input) ? "https" : "http",
+            // Cookies that only go over TLS came that way, whoever ended it for us.
+            scheme: sessions.isSecure || connection.isSecure || connection.isTrusted && isForwardedHTTPS(head, input)
+                ? "https" : "http",
             fields: fields,
             body: [],
             clientAddress: address,
@@ -143,7 +144,6 @@ extension Exchange {
             out.append(string: value)
             out.append("\r\n")
         }
-        appendSessionLines(to: out)
         let body = worker.bodyScratch
         body.removeAll()
         body.append(answer.body)

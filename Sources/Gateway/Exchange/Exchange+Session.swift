@@ -73,8 +73,9 @@ extension Exchange {
             return deny(.originUnproven, rule, head, connection)
         }
         let reason = rule.refusal(of: session, at: worker.unixSeconds)
-        session.touch(worker.unixSeconds)
-        if reason != .none {
+        if reason == .none {
+            session.touch(worker.unixSeconds)
+        } else {
             note.principal = principal
             return challenge(reason, head, input, connection)
         }

@@ -1,4 +1,5 @@
 // COLD. Sessions in the life of the process: the portal of each generation, readiness, the end.
+import Accounts
 import Dispatch
 import Portal
 import Reactor
@@ -27,6 +28,18 @@ extension Gateway {
 }
 
 extension SessionDesk {
+    /// Metrics of sessions, logins and the audit log.
+    var samples: [ExtraMetric] {
+        counts.samples + (audit?.samples ?? []) + [
+            ExtraMetric("hashing_queue", "Passwords that wait to be hashed.", value: Double(hashing.depth)),
+            ExtraMetric(
+                "sessions_known",
+                "Sessions that this process knows without asking.",
+                value: Double(registry.count)
+            ),
+        ]
+    }
+
     /// The condition of readiness: name, whether it holds, what is the matter.
     var condition: (name: String, holds: Bool, detail: String) {
         let since = state.withLock { $0.awaySince }

@@ -26,7 +26,7 @@ struct PortalImport {
             portal: settings.portal,
             sessions: settings.sessions,
             accounts: accounts,
-            auditDenies: false
+            auditDenies: settings.auditLog?.onFailure == .deny
         )
         return PortalMaterial(plan: plan, accounts: accounts, directory: directory, pages: pages)
     }

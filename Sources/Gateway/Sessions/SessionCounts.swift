@@ -49,13 +49,13 @@ final class SessionCounts: Sendable {
             ExtraMetric("sessions_live", "Sessions in the store.", value: value(live)),
             ExtraMetric("sessions_created_total", "Sessions that began.", kind: .counter, value: value(created)),
             ExtraMetric(
-                "session_lookup_seconds_sum",
+                "session_lookup_seconds_total",
                 "Time spent looking sessions up in the store.",
                 kind: .counter,
                 value: value(lookUpMicros) / 1_000_000
             ),
             ExtraMetric(
-                "session_lookup_seconds_count",
+                "session_lookups_total",
                 "Sessions looked up in the store.",
                 kind: .counter,
                 value: value(lookUps)

@@ -32,11 +32,11 @@ final class SessionDesk: Sendable {
     private let workers = Locked<[Mailbox<WorkerMessage>]>([])
 
     /// Threads that hash passwords, and what is known of failures: kept over reloads.
-    private let hashing: HashingPool
+    let hashing: HashingPool
     private let throttle: LoginThrottle
-    private let audit: any AuditSink
+    let audit: AuditDesk?
 
-    init(store: any SessionStore, accounts: AccountSettings, settings: SessionSettings, audit: any AuditSink) {
+    init(store: any SessionStore, accounts: AccountSettings, settings: SessionSettings, audit: AuditDesk?) {
         self.store = store
         self.audit = audit
         hashing = HashingPool(accounts.hashing)
@@ -71,7 +71,7 @@ final class SessionDesk: Sendable {
             hashing: hashing,
             throttle: throttle,
             pages: material.pages,
-            audit: audit
+            audit: audit ?? NoAudit() as any AuditSink
         )
         state.withLock {
             $0.portal = portal
@@ -118,7 +118,7 @@ final class SessionDesk: Sendable {
             reached()
             let now = Self.now
             guard var record else {
-                registry.end([SessionDigest(key)], now: now)
+                registry.forget(SessionDigest(key))
                 return (.none, nil)
             }
             // The accounts may have changed while no gateway was running.
@@ -285,6 +285,7 @@ final class SessionDesk: Sendable {
     func close() async {
         await writeUses(Self.now, interval: 0)
         await store.close()
+        audit?.log.close()
     }
 }
 

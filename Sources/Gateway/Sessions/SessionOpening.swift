@@ -1,21 +1,19 @@
-// COLD. Opens the store of sessions when the process starts.
+// COLD. Opens the store of sessions and the audit log when the process starts.
 import Portal
 import Sessions
 import Settings
+import Telemetry
 
 /// What login sessions need for the life of the process.
 enum SessionOpening {
-    /// Opens the store; nil when there are no accounts.
+    /// Opens store and log; nil when there are no accounts.
     ///
-    /// - Throws: ``StoreOpening`` with a sentence about the file or server.
-    static func open(_ snapshot: Snapshot) throws(StoreOpening) -> SessionDesk? {
+    /// - Throws: ``StoreOpening`` or ``AuditFileError``, with a sentence about the file or server.
+    static func open(_ snapshot: Snapshot) throws -> SessionDesk? {
         guard let material = snapshot.portal else { return nil }
         let settings = snapshot.settings.sessions
-        return SessionDesk(
-            store: try makeStore(settings),
-            accounts: material.accounts,
-            settings: settings,
-            audit: NoAudit()
-        )
+        let audit = try snapshot.settings.auditLog.map { try AuditDesk($0) }
+        let store = try makeStore(settings)
+        return SessionDesk(store: store, accounts: material.accounts, settings: settings, audit: audit)
     }
 }

@@ -49,6 +49,11 @@ final class SessionRegistry: Sendable {
         table.withLock { table in table.known[digest].map { ($0.session, $0.claims) } }
     }
 
+    /// The store does not know a session: if it is known here, it is over.
+    func forget(_ digest: SessionDigest) {
+        table.withLock { table in table.known.removeValue(forKey: digest)?.session.end() }
+    }
+
     /// Ends sessions for all workers of the process.
     func end(_ digests: [SessionDigest], now: Int64) {
         table.withLock { table in
