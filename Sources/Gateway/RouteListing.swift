@@ -71,6 +71,9 @@ struct RouteListing {
             asks += Self.text("scope", rule.scopes)
             asks += Self.text("role", rule.roles)
             asks += rule.claims.map { "claim \($0.claim.text)" }
+            if let age = rule.session.maxAge { asks.append("login within \(age.wholeSeconds)s") }
+            if let idle = rule.session.maxIdle { asks.append("idle at most \(idle.wholeSeconds)s") }
+            if rule.session.strength > 1 { asks.append("second factor") }
             return asks.joined(separator: ", ") + (rule.reportOnly ? " (report only)" : "")
         }
         return parts.isEmpty ? "-" : parts.joined(separator: "; ")
