@@ -6,7 +6,9 @@ struct PageStrings: Sendable {
     /// Lower-cased tag, such as `de` or `pt-br`.
     let language: String
     /// By dotted key, such as `login.title`; plural forms are keys of their own (`time.minutes.one`).
-    private(set) var texts: [String: String]
+    private(set) var texts: [String: String] { didSet { sections = Self.sections(of: texts) } }
+    /// Beginnings of keys that are not keys themselves.
+    private var sections: Set<String>
 
     /// Forms that a plural may have.
     static let pluralForms: Set<String> = ["zero", "one", "two", "few", "many", "other"]
@@ -18,6 +20,19 @@ struct PageStrings: Sendable {
     init(language: String, texts: [String: String] = [:]) {
         self.language = language
         self.texts = texts
+        sections = Self.sections(of: texts)
+    }
+
+    private static func sections(of texts: [String: String]) -> Set<String> {
+        var sections: Set<String> = []
+        for key in texts.keys {
+            var rest = key[...]
+            while let dot = rest.lastIndex(of: ".") {
+                rest = rest[..<dot]
+                sections.insert(String(rest))
+            }
+        }
+        return sections
     }
 
     /// Puts words over these.
@@ -27,7 +42,7 @@ struct PageStrings: Sendable {
     mutating func complete(from other: PageStrings) { texts.merge(other.texts) { mine, _ in mine } }
 
     /// Whether keys begin with `prefix` and a dot.
-    func hasSection(_ prefix: String) -> Bool { texts.keys.contains { $0.hasPrefix(prefix + ".") } }
+    func hasSection(_ prefix: String) -> Bool { sections.contains(prefix) }
 
     /// The text with `{name}` filled in from `values`, not escaped; nil when there is none.
     func text(_ key: String, _ values: [String: String] = [:]) -> String? {
@@ -62,16 +77,17 @@ struct PageStrings: Sendable {
 
     /// The texts of a file; what is wrong with it is added to `problems`.
     static func read(_ yaml: String, file: String, language: String, problems: inout [String]) -> PageStrings {
-        var strings = PageStrings(language: language)
+        var texts: [String: String] = [:]
         do {
-            guard let root = try Yams.compose(yaml: yaml) else { return strings }
-            flatten(root, path: "", file: file, into: &strings.texts, problems: &problems)
+            if let root = try Yams.compose(yaml: yaml) {
+                flatten(root, path: "", file: file, into: &texts, problems: &problems)
+            }
         } catch let error as YamlError {
             problems.append("\(file): \(error)".split(separator: "\n").joined(separator: " "))
         } catch {
             problems.append("\(file): is not YAML")
         }
-        return strings
+        return PageStrings(language: language, texts: texts)
     }
 
     private static func flatten(
