@@ -33,6 +33,8 @@ public struct UserDirectory: Sendable {
         format: AccountSettings.Format = .auto
     ) throws(UserFileError) -> UserDirectory {
         let (bytes, status) = try LocalFile.read(path, limit: maximumBytes)
+        // An editor may empty a file before it writes it: that is not how everybody is logged out.
+        guard !bytes.isEmpty else { throw UserFileError(path, "is empty; write `users: []` if nobody has an account") }
         let directory = try parse(bytes, path: path, format: format)
         guard status.st_mode & S_IROTH != 0 else { return directory }
         let warning = Diagnostic(

@@ -19,6 +19,14 @@ struct FileWatch: Sendable {
     /// The files of certificates, keys and accounts of a configuration, as they are now.
     init(_ settings: GatewaySettings) {
         var paths: [String] = []
+        // Accounts that change end or refresh their sessions at once.
+        if let accounts = settings.accounts { paths.append(accounts.file.path) }
+        interval = Self.interval(settings)
+        guard settings.tls.fileCheck > .zero else {
+            self.paths = paths
+            looks = paths.map(Self.look)
+            return
+        }
         for tls in settings.listeners.compactMap(\.tls) {
             for certificate in tls.certificates {
                 paths += [certificate.certificate.path, certificate.key.path]
@@ -29,10 +37,17 @@ struct FileWatch: Sendable {
         for tls in settings.upstreams.compactMap(\.tls) {
             paths += [tls.ca, tls.certificate, tls.key].compactMap { $0?.path }
         }
-        // Accounts that change end or refresh their sessions at once.
-        if let accounts = settings.accounts { paths.append(accounts.file.path) }
         self.paths = paths
         looks = paths.map(Self.look)
+    }
+
+    /// Milliseconds between two looks.
+    let interval: Int64
+
+    private static func interval(_ settings: GatewaySettings) -> Int64 {
+        let asked = Int64(settings.tls.fileCheck.milliseconds)
+        guard settings.accounts != nil else { return asked }
+        return asked > 0 ? min(asked, 1000) : 1000
     }
 
     /// Whether there is anything to watch.

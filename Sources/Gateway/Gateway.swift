@@ -251,7 +251,7 @@ public final class Gateway {
         case .looked(let looked, let changed):
             guard changed else { return }
             watch = looked
-            Log.info("a certificate or key file has changed")
+            Log.info("a file of certificates, keys or accounts has changed")
             reload()
         case .obeyed(let ticket): desk.obeyed(ticket)
         case .saved(let failure): desk.saved(failure)
@@ -357,9 +357,8 @@ public final class Gateway {
 
     /// Looks at the files of certificates and keys, and reloads when one was replaced.
     private func watchFiles() {
-        let interval = Int64(snapshot.settings.tls.fileCheck.milliseconds)
-        guard interval > 0, !watch.isEmpty, control.now >= watchDue, !isReloading else { return }
-        watchDue = control.now + interval
+        guard !watch.isEmpty, control.now >= watchDue, !isReloading else { return }
+        watchDue = control.now + watch.interval
         let mailbox = control.mailbox
         let before = watch
         _ = offload.submit {

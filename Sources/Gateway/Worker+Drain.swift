@@ -17,6 +17,7 @@ extension Worker {
             default: break
             }
         }
+        for exchange in exchanges { exchange.endEvents() }
     }
 
     private func closeListeners() {

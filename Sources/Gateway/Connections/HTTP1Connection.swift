@@ -70,7 +70,11 @@ final class HTTP1Connection: DownstreamConnection {
 
     @inline(__always)
     func ready(_ readiness: Readiness) {
-        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) { hangup = true }
+        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) {
+            hangup = true
+            // Who listens to events of ours does not close half; the next event may be far.
+            if exchange?.isOwnStream == true { return failed() }
+        }
         let isReadable = !readiness.isDisjoint(with: .readable)
         if isReadable {
             canRead = true

@@ -41,7 +41,10 @@ extension Exchange {
         closeUpstream()
         if endCall(.unauthenticated, reason.detail) { return }
         guard isEventStream else { return abort() }
-        if isOwnStream { sendEndEvent(reason) }
+        if isOwnStream {
+            sendEndEvent(reason)
+            return endEvents()
+        }
         worker.compose.removeAll()
         if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
         closesAfter = true

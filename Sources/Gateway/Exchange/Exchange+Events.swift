@@ -41,7 +41,17 @@ extension Exchange {
         unlimitOverall()
         limitToCredential()
         sendEvent("session", session)
+        if worker.isDraining { return endEvents() }
         watchEvents(session)
+    }
+
+    /// Ends the stream although the session goes on; browsers ask again by themselves.
+    func endEvents() {
+        guard isOwnStream, phase == .answering else { return }
+        worker.compose.removeAll()
+        if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
+        closesAfter = true
+        finishAnswer(reusable: false)
     }
 
     /// A sign of life, and a warning when the end is near.
