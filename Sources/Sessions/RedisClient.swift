@@ -73,7 +73,7 @@ final class RedisClient: Sendable {
         }
     }
 
-    /// Ends the loop; commands that still wait fail.
+    /// Ends the loop when what was accepted is answered, or its time is over.
     func close() async {
         await withCheckedContinuation { continuation in
             if !stop(continuation) { continuation.resume() }

@@ -70,10 +70,17 @@ final class RedisLink {
     private var answered = 0
     private var openedUntil: Int64 = 0
     private var lastUse: Int64 = 0
+    private var readySince: Int64 = 0
+    /// Failures before it became ready: they count on when it does not last.
+    private var briefly = 0
+    /// Addresses of the name that are still to be tried.
+    private var addresses: [SocketAddress] = []
     private let timer: TimerID
     private var isDiscarded = false
 
     private static let quiet: Int64 = 10_000
+    /// A connection that was of use for less than this counts as one that failed to open.
+    private static let proved: Int64 = 500
     private static let longestOutput = 64 << 20
 
     init(_ endpoint: RedisEndpoint, _ role: RedisRole, number: Int, loop: RedisLoop) {
@@ -87,6 +94,8 @@ final class RedisLink {
     var isReady: Bool { state == .ready }
     var isOpening: Bool { state != .ready && state != .closed }
     private var waiting: Int { sent.count - answered }
+    /// Whether somebody waits for an answer.
+    var isBusy: Bool { waiting > 0 }
 
     // MARK: Opening
 
@@ -97,29 +106,43 @@ final class RedisLink {
         generation &+= 1
         openedUntil = loop.now + loop.plan.connectTimeout
         loop.wheel.arm(timer, at: openedUntil)
-        if let address = endpoint.address { return connect(to: address) }
+        if let address = endpoint.address {
+            addresses = [address]
+            return connect("")
+        }
         state = .resolving
         if !loop.resolve(endpoint, number, generation) { fail("too many names to look up") }
     }
 
-    /// The addresses of its name; the first one is taken, the next attempt takes the next.
+    /// The addresses of its name; they are tried in turn.
     func resolved(_ addresses: [SocketAddress], generation: UInt32) {
         guard state == .resolving, generation == self.generation else { return }
-        guard !addresses.isEmpty else { return fail("the name is not known") }
-        connect(to: addresses[failures % addresses.count])
+        self.addresses = addresses
+        connect("the name is not known")
     }
 
-    private func connect(to address: SocketAddress) {
+    /// Tries the next address; when there is none, the last one's `reason` is the failure.
+    private func connect(_ reason: String) {
         state = .connecting
-        let (descriptor, done) = Socket.connect(to: address)
-        guard descriptor >= 0 else {
-            return fail(SystemError("connect", code: -descriptor).description)
-        }
+        hangUp()
+        generation &+= 1
+        guard !addresses.isEmpty else { return fail(reason) }
+        let (descriptor, done) = Socket.connect(to: addresses.removeFirst())
+        guard descriptor >= 0 else { return connect(SystemError("connect", code: -descriptor).description) }
         self.descriptor = descriptor
         guard let reader = RedisReader(), loop.watch(descriptor, self) else { return fail("no resources") }
         self.reader = reader
         output.removeAll()
         if done { opened() }
+    }
+
+    private func hangUp() {
+        guard descriptor >= 0 else { return }
+        _ = tls?.shutdown()
+        loop.unwatch(descriptor)
+        tls = nil
+        Socket.close(descriptor)
+        descriptor = -1
     }
 
     private func opened() {
@@ -173,6 +196,8 @@ final class RedisLink {
         default: return
         }
         state = .ready
+        readySince = loop.now
+        briefly = failures
         failures = 0
         problem = ""
         rearm()
@@ -224,7 +249,7 @@ final class RedisLink {
         case .connecting:
             guard !readiness.isDisjoint(with: .writable) else { return }
             let code = Socket.error(of: descriptor)
-            if code != 0 { return fail(SystemError("connect", code: code).description) }
+            if code != 0 { return connect(SystemError("connect", code: code).description) }
             opened()
         case .securing:
             tls?.becameReadable()
@@ -232,7 +257,13 @@ final class RedisLink {
             if state == .greeting { read() }
         case .greeting, .ready:
             if !readiness.isDisjoint(with: .readable) { tls?.becameReadable() }
+            let turn = generation
             read()
+            if generation == turn, tls != nil, !readiness.isDisjoint(with: .halfClosed) {
+                // The end came together with the last bytes; there will be no other event.
+                tls?.becameReadable()
+                read()
+            }
             flush()
         case .closed, .resolving: break
         }
@@ -315,8 +346,8 @@ final class RedisLink {
     /// Closes it because of a failure; the loop hears of it and of all that was not answered.
     func fail(_ reason: String) {
         guard state != .closed else { return }
-        let wasReady = state == .ready
-        if !wasReady { failures += 1 }
+        let wasReady = state == .ready && loop.now - readySince >= Self.proved
+        if !wasReady { failures = isReady ? briefly + 1 : failures + 1 }
         problem = "\(endpoint.text): \(reason)"
         loop.linkLost(self, wasReady: wasReady, unanswered: shut())
     }
@@ -331,13 +362,7 @@ final class RedisLink {
         answered = 0
         state = .closed
         generation &+= 1
-        if descriptor >= 0 {
-            _ = tls?.shutdown()
-            loop.unwatch(descriptor)
-            tls = nil
-            Socket.close(descriptor)
-        }
-        descriptor = -1
+        hangUp()
         reader = nil
         output = OutputBuffer(capacity: 4096)
         rearm()

@@ -87,6 +87,7 @@ extension RedisLoop {
     func memberLost(_ link: RedisLink) {
         link.retryAt = now + pause(after: link.failures)
         link.rearm()
+        setAvailable(isWhole)
         slotsDueAt = min(slotsDueAt, now + Self.tickSoon)
         if !members.values.contains(where: { $0.isReady || $0.isOpening }) {
             searchFailures += 1

@@ -97,8 +97,8 @@ extension RedisLoop {
             searchFailed()
         case .commands:
             recover(unanswered)
-            setAvailable(false)
             if plan.mode == .cluster { return memberLost(link) }
+            setAvailable(false)
             if let events { drop(events) }
             events = nil
             isFollowing = false

@@ -24,6 +24,7 @@ final class RedisLoop {
     private var watched: [Int32: RedisLink] = [:]
     private var unflushed: [RedisLink] = []
     private var stopping: CheckedContinuation<Void, Never>??
+    private var stopsAt: Int64 = 0
 
     // Routing.
     var links: [Int: RedisLink] = [:]
@@ -95,7 +96,7 @@ final class RedisLoop {
                 unflushed = []
                 for link in all { link.flush() }
             }
-            if let stopping { return stop(stopping) }
+            if let stopping, isIdle || now >= stopsAt { return stop(stopping) }
         }
     }
 
@@ -104,9 +105,13 @@ final class RedisLoop {
         case .calls(let calls): for call in calls { route(call) }
         case .resolved(let number, let generation, let addresses):
             links[number]?.resolved(addresses, generation: generation)
-        case .stop(let continuation): stopping = .some(continuation)
+        case .stop(let continuation):
+            stopping = .some(continuation)
+            stopsAt = now + plan.timeout
         }
     }
+
+    private var isIdle: Bool { parked.isEmpty && !links.values.contains { $0.role == .commands && $0.isBusy } }
 
     private func stop(_ continuation: CheckedContinuation<Void, Never>?) {
         for link in links.values {

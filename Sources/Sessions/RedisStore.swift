@@ -55,7 +55,7 @@ public final class RedisStore: SessionStore {
         client.shared.watcher.withLock { $0 = changed }
     }
 
-    /// Closes the connections; calls under way fail.
+    /// Closes the connections when calls under way are answered, or their time is over.
     public func close() async { await client.close() }
 
     // MARK: One session
