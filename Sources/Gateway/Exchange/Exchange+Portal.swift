@@ -20,6 +20,7 @@ extension Exchange {
         _ input: UnsafeMutablePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
+        noteOrigin(sessions, head, input)
         guard worker.sessionDesk != nil, !connection.wantsTunnel else {
             return refuseAfterHead(Problem(GatewayError.noRoute), head, connection)
         }
@@ -144,6 +145,7 @@ extension Exchange {
             out.append(string: value)
             out.append("\r\n")
         }
+        appendSessionLines(to: out)
         let body = worker.bodyScratch
         body.removeAll()
         body.append(answer.body)
