@@ -81,7 +81,7 @@ class Directory:
     def __init__(self):
         with tempfile.TemporaryDirectory() as folder:
             configuration = pathlib.Path(folder, "portcullis.yaml")
-            configuration.write_text(ACCOUNTS + "listeners: [{name: main, address: \"127.0.0.1:0\"}]\n")
+            configuration.write_text(ACCOUNTS + "routes: [{name: none, auth: public, respond: {status: 204}}]\n")
             users = Users(pathlib.Path(folder, "users.yaml"), configuration)
             users.path.write_text("users: []\n")
             users.path.chmod(0o600)
@@ -391,6 +391,10 @@ class Live:
         return self.at
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.socket.close()
 
 

@@ -419,14 +419,15 @@ class Redis(Base):
         live, over, lock, done = [], [], threading.Lock(), threading.Event()
 
         def work(gateway):
+            count = 0
             while not done.is_set():
                 try:
-                    browser = Browser(gateway.port)
+                    browser, count = Browser(gateway.port), count + 1
                     if browser.login_api(ADA).status != 200:
                         time.sleep(0.02)
                         continue
                     cookie = browser.session
-                    if len(live) % 3 == 0:
+                    if count % 3 == 0:
                         if self.logout(browser).status == 200:
                             with lock:
                                 over.append(cookie)
@@ -450,6 +451,8 @@ class Redis(Base):
         done.set()
         for thread in threads:
             thread.join(10)
+        for gateway in (first, second):
+            self.assertEventually(lambda: gateway.get("/readyz", port=gateway.ops_port).status == 200, "not ready", 5)
         self.assertEqual({self.status(first, cookie) for cookie in live}, {200})
         self.assertEqual({self.status(second, cookie) for cookie in over} - {401}, set())
 
