@@ -1,6 +1,7 @@
 // COLD. One login for several domains, and that nobody else can take it.
 @testable import Portal
 import Sessions
+import Settings
 import Testing
 
 @Suite("Hand-off between sites")

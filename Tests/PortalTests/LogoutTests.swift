@@ -1,6 +1,7 @@
 // COLD. Logout and the list of sessions: what ends is over in the store before the browser hears of it.
 @testable import Portal
 import Sessions
+import Settings
 import Testing
 
 @Suite("Logout and sessions")

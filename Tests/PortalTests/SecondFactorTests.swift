@@ -2,6 +2,7 @@
 import Accounts
 @testable import Portal
 import Sessions
+import Settings
 import Testing
 
 @Suite("Second factor")
