@@ -74,6 +74,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     case tokenBindingUnsupported
     /// The client certificate's time is over; its connection is older.
     case certificateExpired
+    /// The client certificate's authority is not accepted any more; its connection is older.
+    case certificateUntrusted
     /// The credential was revoked.
     case revoked
 
@@ -161,6 +163,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .tokenCertificateMismatch: "token_certificate_mismatch"
         case .tokenBindingUnsupported: "token_binding_unsupported"
         case .certificateExpired: "certificate_expired"
+        case .certificateUntrusted: "certificate_untrusted"
         case .revoked: "credential_revoked"
         case .sessionUnknown: "session_unknown"
         case .sessionEnded: "session_ended"
@@ -184,8 +187,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
             .expired,
             .notYetValid, .issuedInFuture, .lifetimeTooLong, .audienceMismatch, .routeAudienceMismatch, .scopeMissing,
             .roleMissing, .claimConditionFailed, .issuerKeysMissing, .assertionFailed, .tokenCryptoFailure, .none,
-            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .revoked, .sessionUnknown,
-            .sessionEnded, .sessionsUnavailable, .originUnproven, .loginTooOld, .loginTooWeak:
+            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .certificateUntrusted, .revoked,
+            .sessionUnknown, .sessionEnded, .sessionsUnavailable, .originUnproven, .loginTooOld, .loginTooWeak:
             code
         default: "token_invalid"
         }
@@ -195,9 +198,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     public var oauthError: StaticString {
         switch self {
         case .none, .noCredential, .schemeUnsupported, .connectionNamesProtected, .issuerKeysMissing, .assertionFailed,
-            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired, .sessionUnknown,
-            .sessionEnded,
-            .sessionsUnavailable, .originUnproven:
+            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired, .certificateUntrusted,
+            .sessionUnknown, .sessionEnded, .sessionsUnavailable, .originUnproven:
             ""
         // RFC 9470 §3.
         case .loginTooOld, .loginTooWeak: "insufficient_user_authentication"
@@ -227,6 +229,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
             "The token is bound to a client certificate that this connection does not have."
         case .tokenBindingUnsupported: "The token is bound to a key, which this server cannot check."
         case .certificateExpired: "The client certificate has expired."
+        case .certificateUntrusted: "The authority of the client certificate is no longer accepted."
         case .revoked: "The credential has been revoked."
         case .sessionUnknown: "There is no session, or it has ended; please log in."
         case .sessionEnded: "The session has ended."

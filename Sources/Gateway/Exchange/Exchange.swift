@@ -124,8 +124,12 @@ final class Exchange {
     var isEventStream = false
     /// The stream of events is the gateway's own.
     var isOwnStream = false
-    /// Its credential is not good any more: it ends at the next chance.
-    var ending: Reason = .none
+    /// Why it ends at the next chance.
+    var ending = StreamEnd.none
+    /// Where it waits for a connection, and its neighbours there.
+    var line: WaitLine?
+    var lineNext: Exchange?
+    unowned(unsafe) var linePrevious: Exchange?
     var clientEnded = false
     var upstreamEnded = false
     var clientEndPassed = false
@@ -164,8 +168,11 @@ final class Exchange {
     private var wait = Wait.none
     private var deadline = Int64.max
     private var overall = Int64.max
-    /// What `overall` is the end of: the life of the credential, not the patience with the exchange.
-    private var endsWithCredential = false
+    /// What `overall` is the end of.
+    enum Bound { case patience, credential, age }
+    private var bound = Bound.patience
+    /// When it is old, in the loop's time.
+    private var oldAt = Int64.max
     /// The caller said how long the whole call may take.
     var hasCallDeadline = false
     private var window: UInt64 = 0
@@ -256,7 +263,8 @@ final class Exchange {
         isEventStream = false
         isOwnStream = false
         ending = .none
-        endsWithCredential = false
+        bound = .patience
+        oldAt = .max
         hasCallDeadline = false
         clientEnded = false
         upstreamEnded = false
@@ -308,10 +316,12 @@ final class Exchange {
     }
 
     /// An answer that has begun cannot be completed: the client sees a reset, never an end.
-    func abort() {
+    ///
+    /// What is queued may reach it first, unless it is to end at once.
+    func abort(atOnce: Bool = false) {
         guard phase != .idle else { return }
         note.aborted = true
-        connection?.abort()
+        atOnce ? connection?.abort() : connection?.cut()
     }
 
     private func settle() {
@@ -344,6 +354,7 @@ final class Exchange {
     }
 
     func closeUpstream() {
+        line?.remove(self)
         if let upstreamConnection {
             self.upstreamConnection = nil
             upstreamConnection.close()
@@ -377,7 +388,7 @@ final class Exchange {
 
     func unlimitOverall() {
         overall = .max
-        endsWithCredential = false
+        bound = .patience
     }
 
     /// What has no end of its own ends with the credential that allowed it.
@@ -389,10 +400,32 @@ final class Exchange {
         // A session lasts longer when it is used: this is looked at again then.
         let expiry = (principal.session?.deadline ?? principal.claims.expiry) &* 1000
         let until = expiry > now ? expiry : (principal.session?.deadline ?? principal.expiry) &* 1000
-        let due = worker.now &+ max(0, until &- now)
+        bind(.credential, max(0, until &- now))
+    }
+
+    /// A session that was used since lasts longer than it seemed: false when it is over.
+    private func outlastsSession(_ session: LiveSession) -> Bool {
+        guard session.isLive(at: Clock.unixMilliseconds() / 1000) else { return false }
+        unlimitOverall()
+        if oldAt < .max { bind(.age, max(0, oldAt &- worker.now)) }
+        limitToCredential()
+        watch(wait, wait == .events ? Self.eventInterval : plan.timeouts.streamIdle)
+        return true
+    }
+
+    /// What has no end of its own ends when it is old.
+    func limitAge() {
+        let age = plan.routes[route].streamAge
+        guard age > 0 else { return }
+        oldAt = worker.now &+ age
+        bind(.age, age)
+    }
+
+    private func bind(_ bound: Bound, _ milliseconds: Int64) {
+        let due = worker.now &+ milliseconds
         guard due < overall else { return }
         overall = due
-        endsWithCredential = true
+        self.bound = bound
         deadline = min(deadline, overall)
         if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
     }
@@ -409,25 +442,23 @@ final class Exchange {
             if deadline < .max { worker.wheel.arm(timer, at: deadline) }
             return
         }
-        if worker.now >= overall, endsWithCredential {
-            if let session = note.principal?.session {
-                unlimitOverall()
-                if session.isLive(at: Clock.unixMilliseconds() / 1000) {
-                    limitToCredential()
-                    return watch(wait, wait == .events ? Self.eventInterval : plan.timeouts.streamIdle)
-                }
-                return credentialEnded(.sessionEnded)
-            }
-            return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
-        }
         if worker.now >= overall {
+            switch bound {
+            case .credential:
+                if let session = note.principal?.session {
+                    return outlastsSession(session) ? () : credentialEnded(.sessionEnded)
+                }
+                return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
+            case .age: return grewOld()
+            case .patience: break
+            }
             worker.metrics.timedOut(.request)
             if endCall(.deadlineExceeded, GatewayError.requestDeadline.detail) { return }
             return phase == .answering || phase == .tunnelling ? abort() : fail(.requestDeadline)
         }
         switch wait {
         case .none: break
-        case .lease: retryLease()
+        case .lease: leaseWaited()
         case .lookup:
             worker.metrics.timedOut(.sessionLookup)
             sessionFound(.unavailable)
