@@ -153,7 +153,11 @@ let package = Package(
             dependencies: ["Portal", "Accounts", "Sessions", "Settings"],
             swiftSettings: cold
         ),
-        .testTarget(name: "GatewayTests", dependencies: ["Gateway", "HTTP", "HTTP2", "Bytes"], swiftSettings: cold),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: ["Gateway", "HTTP", "HTTP2", "Reactor", "Bytes"],
+            swiftSettings: cold
+        ),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Settings"],

@@ -55,7 +55,7 @@ final class Worker {
     let allMetrics: Metrics
     /// Client connections that leave enough descriptors for everything else.
     let descriptorLimit: Int
-    private(set) var lane: AccessLane?
+    var lane: AccessLane?
     let small = BufferPool(size: 16 * 1024, kept: 1024)
     let large = BufferPool(size: 256 * 1024, kept: 16)
     let scratch: UnsafeMutablePointer<UInt8>
@@ -108,6 +108,11 @@ final class Worker {
     var connections = 0
     private(set) var activeExchanges = 0
     var handshakes = HandshakeBudget()
+    /// Handshakes that can go on.
+    var greeted: [Greeting] = []
+    /// Clients whose connections failed lately, and connections whose end is put off for it.
+    var offenders: Offenders
+    var penalties = 0
     /// Connections of each listener, over all workers.
     let loads: [ListenerLoad?]
     var drainDeadline: Int64?
@@ -151,6 +156,7 @@ final class Worker {
         backendFrames = .allocate(capacity: Self.framesSize)
         workspace = HTTP2Workspace(pool: small)
         random = FastRandom()
+        offenders = Offenders(seed: random.next())
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
         sessions = VerifiedCache(entries: snapshot.sessions == nil ? 0 : snapshot.identity.sessionEntries)
@@ -174,7 +180,7 @@ final class Worker {
         // Ready from now on, not from the first event on.
         tick()
         while true {
-            let isBusy = !pending.isEmpty || !unflushed.isEmpty
+            let isBusy = !pending.isEmpty || !unflushed.isEmpty || !greeted.isEmpty
             let limit: Int64 = isDraining ? 20 : 500
             let count = poller.wait(milliseconds: isBusy ? 0 : wheel.timeout(now: now, limit: limit))
             tick()
@@ -184,6 +190,7 @@ final class Worker {
             }
             fireTimers()
             resumePending()
+            if !greeted.isEmpty { shakeHands() }
             flushQueued()
             if !lines.isEmpty { serveLines() }
             lane?.tick(now: now)
@@ -209,7 +216,7 @@ final class Worker {
         case .http2(let connection): connection.ready(readiness)
         case .backend(let connection): connection.ready(readiness)
         case .listener(let listener, let plan): accept(listener, plan)
-        case .handshake(let connection): connection.ready(readiness)
+        case .handshake: greeted.append(Greeting(key: UInt64(generation) << 32 | UInt64(place), readiness: readiness))
         case .mailbox: readMail()
         case .free: break
         }
@@ -242,7 +249,12 @@ final class Worker {
         guard !pending.isEmpty else { return }
         let due = pending
         pending.removeAll(keepingCapacity: true)
-        for key in due {
+        let started = Clock.microseconds()
+        for (place, key) in due.enumerated() {
+            // The rest comes first in the next turn, after what is new then.
+            if place & 1 == 1, Clock.microseconds() &- started > Self.shareOfPending {
+                return pending.insert(contentsOf: due[place...], at: 0)
+            }
             switch slot(key) {
             case .http1(let connection): connection.resume()
             case .http2(let connection): connection.resume()
@@ -252,6 +264,9 @@ final class Worker {
             }
         }
     }
+
+    /// Microseconds of a turn for connections that have had their share of the one before.
+    private static let shareOfPending: Int64 = 1000
 
     /// Sends what multiplexed connections have queued in this turn.
     private func flushQueued() {
@@ -334,7 +349,7 @@ final class Worker {
     }
 
     /// A backend's multiplexed connection.
-    private func backend(_ key: UInt64) -> HTTP2Backend? {
+    func backend(_ key: UInt64) -> HTTP2Backend? {
         if case .backend(let connection) = slot(key) { return connection }
         return nil
     }
@@ -371,31 +386,6 @@ final class Worker {
     func give(_ exchange: Exchange) {
         activeExchanges -= 1
         exchangePool.append(exchange)
-    }
-
-    // MARK: Mail
-
-    private func readMail() {
-        for message in mailbox.drain() {
-            switch message {
-            case .adopt(let snapshot): adopt(snapshot)
-            case .log(let log, let switched):
-                lane?.flush()
-                lane = log?.makeLane(metrics)
-                switched()
-            case .resolved(let generation, let upstream, let addresses):
-                if plan.snapshot.generation == generation {
-                    for backend in plan.resolved(upstream: upstream, addresses) { closeIdle(of: backend) }
-                }
-            case .revoked(let list, let obeyed):
-                revoke(list)
-                obeyed()
-            case .session(let digest, let outcome): found(digest, outcome)
-            case .portal(let ticket, let answer, let session): exchange(of: ticket)?.portalAnswered(answer, session)
-            case .sessions(let news): heard(news)
-            case .drain(let deadline): drain(until: deadline)
-            }
-        }
     }
 
     func closeIdle(of backend: Backend) {

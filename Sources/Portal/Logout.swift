@@ -59,8 +59,9 @@ extension Portal {
             )
         }
         clearCookies(&answer, visit)
-        // Only on secure origins do browsers heed it.
-        if visit.request.scheme == "https" { answer.add("Clear-Site-Data", "\"cookies\", \"storage\"") }
+        // Only on secure origins do browsers heed it. Cookies are cleared one by one: the one that makes this device
+        // a known one stays, or whoever guesses passwords could lock its owner out.
+        if visit.request.scheme == "https" { answer.add("Clear-Site-Data", "\"cache\", \"storage\"") }
         answer.ended = ended
         return answer
     }

@@ -18,7 +18,7 @@ struct LogoutTests {
         #expect(answer.location == "/auth/logout")
         #expect(answer.ended == [Ended(key: session.key, record: session, reason: .logout)])
         #expect(answer.setCookie("__Host-gw_session")?.contains("Max-Age=0") == true)
-        #expect(answer.value(of: "Clear-Site-Data") == #""cookies", "storage""#)
+        #expect(answer.value(of: "Clear-Site-Data") == #""cache", "storage""#)
         #expect(browser.sessionCookie == nil)
         await browser.follow(answer)
         #expect(rig.pages.signedOut != nil)

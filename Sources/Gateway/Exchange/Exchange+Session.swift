@@ -73,12 +73,11 @@ extension Exchange {
             return deny(.originUnproven, rule, head, connection)
         }
         let reason = rule.refusal(of: session, at: worker.unixSeconds)
-        if reason == .none {
-            session.touch(worker.unixSeconds)
-        } else {
+        guard reason == .none else {
             note.principal = principal
             return challenge(reason, head, input, connection)
         }
+        session.touch(worker.unixSeconds)
         apply(rule.evaluate(principal), rule, head, input, connection)
     }
 

@@ -48,7 +48,7 @@ final class Exchange {
     static let keptLimit = 16 * 1024
 
     unowned(unsafe) let worker: Worker
-    private let timer: TimerID
+    let timer: TimerID
     /// Its place among the worker's exchanges, and the number of the request that it is used for.
     let index: Int
     private(set) var serial: UInt32 = 0
@@ -82,6 +82,8 @@ final class Exchange {
     var isReplayable = false
     /// All that was sent of the request is still in `out`, for a backend that turns it away without looking.
     var isKept = false
+    /// The request waits until what came with it is read.
+    var isHeld = false
     /// How many bytes of `out` are the head.
     var headLength = 0
     /// The backend takes the content unframed, because frames of its own carry it.
@@ -165,17 +167,17 @@ final class Exchange {
     var answeredMicros: Int64 = 0
 
     // Deadlines.
-    private var wait = Wait.none
-    private var deadline = Int64.max
-    private var overall = Int64.max
+    var wait = Wait.none
+    var deadline = Int64.max
+    var overall = Int64.max
     /// What `overall` is the end of.
     enum Bound { case patience, credential, age }
-    private var bound = Bound.patience
+    var bound = Bound.patience
     /// When it is old, in the loop's time.
-    private var oldAt = Int64.max
+    var oldAt = Int64.max
     /// The caller said how long the whole call may take.
     var hasCallDeadline = false
-    private var window: UInt64 = 0
+    var window: UInt64 = 0
 
     init(worker: Worker, timer: TimerID, index: Int) {
         self.worker = worker
@@ -245,6 +247,7 @@ final class Exchange {
         sent = 0
         isReplayable = false
         isKept = false
+        isHeld = false
         sendsRaw = false
         hasSent = false
         tried = 0
@@ -363,128 +366,6 @@ final class Exchange {
 
     /// The worker drains: this answer is the connection's last.
     func lastOnConnection() { isLast = true }
-
-    // MARK: Deadlines
-
-    /// Bytes queued for one side at which reading from the other stops, and at which it goes on.
-    @inline(__always) var highWater: Int { plan.snapshot.bufferLimit }
-    @inline(__always) var lowWater: Int { plan.snapshot.bufferLimit >> 2 }
-
-    /// Watches for the end of a wait, `milliseconds` from now; 0 for as long as the whole exchange may take.
-    @inline(__always)
-    func watch(_ wait: Wait, _ milliseconds: Int64) {
-        self.wait = wait
-        deadline = milliseconds == 0 ? overall : min(worker.now &+ milliseconds, overall)
-        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
-    }
-
-    /// Sets the deadline of the whole exchange.
-    @inline(__always)
-    func limitOverall(_ milliseconds: Int64) {
-        overall = milliseconds == 0 ? .max : worker.now &+ milliseconds
-        deadline = min(deadline, overall)
-        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
-    }
-
-    func unlimitOverall() {
-        overall = .max
-        bound = .patience
-    }
-
-    /// What has no end of its own ends with the credential that allowed it.
-    ///
-    /// A token that is accepted only for the tolerated difference of clocks lasts until that is used up.
-    func limitToCredential() {
-        guard let principal = note.principal else { return }
-        let now = Clock.unixMilliseconds()
-        // A session lasts longer when it is used: this is looked at again then.
-        let expiry = (principal.session?.deadline ?? principal.claims.expiry) &* 1000
-        let until = expiry > now ? expiry : (principal.session?.deadline ?? principal.expiry) &* 1000
-        bind(.credential, max(0, until &- now))
-    }
-
-    /// A session that was used since lasts longer than it seemed: false when it is over.
-    private func outlastsSession(_ session: LiveSession) -> Bool {
-        guard session.isLive(at: Clock.unixMilliseconds() / 1000) else { return false }
-        unlimitOverall()
-        if oldAt < .max { bind(.age, max(0, oldAt &- worker.now)) }
-        limitToCredential()
-        watch(wait, wait == .events ? Self.eventInterval : plan.timeouts.streamIdle)
-        return true
-    }
-
-    /// What has no end of its own ends when it is old.
-    func limitAge() {
-        let age = plan.routes[route].streamAge
-        guard age > 0 else { return }
-        oldAt = worker.now &+ age
-        bind(.age, age)
-    }
-
-    private func bind(_ bound: Bound, _ milliseconds: Int64) {
-        let due = worker.now &+ milliseconds
-        guard due < overall else { return }
-        overall = due
-        self.bound = bound
-        deadline = min(deadline, overall)
-        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
-    }
-
-    /// Begins to watch how fast the client's body comes.
-    func watchBody() {
-        window = requestBytes
-        watch(.clientBody, plan.timeouts.bodyProgress)
-    }
-
-    func timerFired() {
-        guard phase != .idle else { return }
-        if worker.now < deadline {
-            if deadline < .max { worker.wheel.arm(timer, at: deadline) }
-            return
-        }
-        if worker.now >= overall {
-            switch bound {
-            case .credential:
-                if let session = note.principal?.session {
-                    return outlastsSession(session) ? () : credentialEnded(.sessionEnded)
-                }
-                return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
-            case .age: return grewOld()
-            case .patience: break
-            }
-            worker.metrics.timedOut(.request)
-            if endCall(.deadlineExceeded, GatewayError.requestDeadline.detail) { return }
-            return phase == .answering || phase == .tunnelling ? abort() : fail(.requestDeadline)
-        }
-        switch wait {
-        case .none: break
-        case .lease: leaseWaited()
-        case .lookup:
-            worker.metrics.timedOut(.sessionLookup)
-            sessionFound(.unavailable)
-        case .portal:
-            worker.metrics.timedOut(.portal)
-            respond(Problem(Reason.sessionsUnavailable, status: 503))
-        case .events: keepEventsAlive()
-        case .connect:
-            worker.metrics.timedOut(.upstreamConnect)
-            connectTimedOut()
-        case .clientBody: bodyWindowEnded()
-        case .firstByte:
-            worker.metrics.timedOut(.upstreamFirstByte)
-            fail(.upstreamTimeout)
-        case .stream, .tunnel:
-            worker.metrics.timedOut(wait == .stream ? .upstreamIdle : .streamIdle)
-            phase == .sending ? fail(.upstreamTimeout) : abort()
-        }
-    }
-
-    private func bodyWindowEnded() {
-        let expected = UInt64(plan.timeouts.bodyProgress) * plan.minimumBodyRate / 1000
-        if requestBytes &- window >= expected || (out?.count ?? 0) &- sent >= lowWater { return watchBody() }
-        worker.metrics.timedOut(.bodyProgress)
-        phase == .answering ? abort() : fail(.bodyTimeout)
-    }
 
     // MARK: Failures
 

@@ -62,8 +62,25 @@ struct PortalImport {
         }
     }
 
-    /// A cookie in clear text is for one's own machine only.
+    /// Cookies that browsers would not bring where they are needed; and one in clear text is for one's own machine only.
     private mutating func checkCookies(_ settings: GatewaySettings) {
+        let prefix = settings.portal.prefix
+        for cookie in settings.sessions.cookies {
+            let path = cookie.path.hasSuffix("/") ? cookie.path : cookie.path + "/"
+            if !(prefix + "/").hasPrefix(path) {
+                diagnostics.append(
+                    Diagnostic(at: cookie.marks["path"], "path: the pages under \(prefix) would not get the cookie")
+                )
+            }
+            if settings.sessions.loginHost != nil, cookie.sameSite == .strict {
+                diagnostics.append(
+                    Diagnostic(
+                        at: cookie.marks["same_site"],
+                        "same_site: strict does not go with login_host: a browser that comes from there brings no cookie; write lax"
+                    )
+                )
+            }
+        }
         guard settings.listeners.contains(where: { $0.tls == nil && !$0.address.isLoopback }) else { return }
         for cookie in settings.sessions.cookies where cookie.isInsecure {
             diagnostics.append(

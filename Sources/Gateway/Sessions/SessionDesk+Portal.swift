@@ -31,7 +31,8 @@ extension SessionDesk {
             case .live(let record, let session, let claims):
                 request.hadCookie = true
                 request.session = record
-                session.touch(Self.now)
+                // Asking how long it lasts does not make it last longer.
+                if !sessions.isWatching(request.path) { session.touch(Self.now) }
                 live = (session, claims)
             }
             let answer = await portal.answer(request)

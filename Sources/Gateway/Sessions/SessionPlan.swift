@@ -56,6 +56,11 @@ final class SessionPlan: Sendable {
         Array(portal.path(portal.isSibling(host) ? "start" : "login").utf8)
     }
 
+    /// Whether a path of ours only tells about the session.
+    func isWatching(_ path: String) -> Bool {
+        path == portal.path("session") || path == portal.path("session/events")
+    }
+
     /// Whether a canonical path is one of the gateway's own pages.
     @inline(__always)
     func isOwn(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
