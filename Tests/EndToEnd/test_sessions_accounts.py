@@ -119,11 +119,9 @@ class Throttle(Base):
             self.assertEqual(one.login_api(ADA).status, 429, forged)
 
     def test_too_many_in_a_row_need_a_known_device(self):
+        self.slow = self.gateway(THROTTLED.replace("longest_delay: 4s", "longest_delay: 1s") + REST, NETWORK=1000)
         owner = self.browser("127.0.0.3").enter(BOB)
         failures, until = 0, time.monotonic() + 40
-        self.slow.write((THROTTLED.replace("longest_delay: 4s", "longest_delay: 1s") + REST).replace("@NETWORK@", "1000"))
-        self.slow.signal(signal.SIGHUP)
-        self.assertTrue(self.slow.wait_for("configuration applied"))
         while failures < 10:
             self.assertLess(time.monotonic(), until)
             status = self.browser(f"127.0.1.{failures}").login_api(BOB, WRONG).status
@@ -299,8 +297,7 @@ class SecondFactor(Base):
         browser = self.browser()
         form = browser.login(TINA).page.forms[0]
         self.totp.users.run("passwd", TINA, stdin="another one that is long\n")
-        self.assertTrue(peers.eventually(lambda: self.browser().login_api(TINA, "another one that is long").status == 401 and
-                                         self.browser().login_api(TINA, "another one that is long").code == "second_factor_required", "not reloaded"))
+        self.assertTrue(self.totp.wait_for("configuration applied"))
         reply = browser.post(form["action"], {**form["fields"], "code": self.clock.next()})
         self.assertEqual(reply.status, 400)
         self.assertIsNone(browser.session)
@@ -332,6 +329,10 @@ class Changes(Base):
             self.assertLess(time.monotonic() - begin, seconds)
         return time.monotonic() - begin
 
+    def logs_in(self, name, password):
+        """Soon: not so often that it is throttled."""
+        peers.eventually(lambda: self.browser().login_api(name, password).status == 200 or time.sleep(0.1), "no login")
+
     def test_a_disabled_account_ends_its_sessions_at_once(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
         one = Live(ada, "/events")
@@ -341,7 +342,7 @@ class Changes(Base):
         self.assertEqual(self.browser().login_api(ADA).status, 401)
         self.assertEqual(bob.fetch("/x").status, 200)
         self.users.run("enable", ADA)
-        self.assertTrue(peers.eventually(lambda: self.browser().login_api(ADA).status == 200, "still disabled"))
+        self.logs_in(ADA, PASSWORDS[ADA])
         # What ended stays ended.
         self.assertEqual(ada.fetch("/x").status, 401)
 
@@ -349,7 +350,7 @@ class Changes(Base):
         ada = self.browser().sign_in(ADA)
         self.users.run("passwd", ADA, stdin="difference engine no 2\n")
         self.ends(ada)
-        self.assertTrue(peers.eventually(lambda: self.browser().login_api(ADA, "difference engine no 2").status == 200, "old password"))
+        self.logs_in(ADA, "difference engine no 2")
         self.assertEqual(self.browser().login_api(ADA).status, 401)
 
     def test_new_roles_are_in_force_without_a_new_login(self):
@@ -373,7 +374,7 @@ class Changes(Base):
     def test_a_broken_file_changes_nothing(self):
         ada = self.browser().sign_in(ADA)
         text = self.users.path.read_text()
-        for broken in ("", "users: [", text.replace("$argon2id$", "$nothing$"), text + text, "users:\n  - {name: 5, password: 6, oops: 7}\n", "\0\0"):
+        for broken in ("", "users: [", text.replace("$argon2id$", "argon2id"), text + text, "users:\n  - {name: 5, password: 6, oops: 7}\n", "\0\0"):
             self.users.path.write_text(broken)
             self.live.signal(signal.SIGHUP)
             until = time.monotonic() + 0.4
