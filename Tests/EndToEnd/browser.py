@@ -132,12 +132,12 @@ class Browser:
 class Page:
     """One tab. Selectors are CSS; a click is a click at the middle of what it hits."""
 
-    def __init__(self, browser, context, session, width=1280, height=900, dark=False, language="en", mobile=False):
+    def __init__(self, browser, context, session, **look):
         self.browser, self.context, self.session = browser, context, session
         for domain in ("Page", "Runtime", "Network", "Log", "Security"):
             with contextlib.suppress(BrowserError):
                 self.send(f"{domain}.enable")
-        self.look(width=width, height=height, dark=dark, language=language, mobile=mobile)
+        self.look(**look)
 
     def send(self, method, **parameters):
         return self.browser.send(method, self.session, **parameters)
