@@ -32,10 +32,11 @@ class BrowserError(Exception):
 class Browser:
     """One process; each visitor is a context of its own, as separate as two people's computers.
 
-    Every host name leads to this machine, so that sites with names of their own can be tried and nothing else reached.
+    Every host name, at every port, leads to `port` of this machine: sites have addresses as in earnest, and nothing
+    else is reached.
     """
 
-    def __init__(self, patience=30):
+    def __init__(self, port, patience=30):
         self.patience = patience
         self.profile = tempfile.mkdtemp(prefix="portcullis-browser-")
         self.log = open(pathlib.Path(self.profile) / "log", "wb")
@@ -45,7 +46,7 @@ class Browser:
                 *QUIET,
                 "--remote-debugging-port=0",
                 "--ignore-certificate-errors",
-                "--host-resolver-rules=MAP * 127.0.0.1",
+                f"--host-resolver-rules=MAP * 127.0.0.1:{port}",
                 f"--user-data-dir={self.profile}/profile",
                 "about:blank",
             ],
