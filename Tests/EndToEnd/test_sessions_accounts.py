@@ -110,7 +110,9 @@ class Throttle(Base):
         self.assertEqual(near.login_api(ADA).status, 200)
         # The device is good for its account only, and has limits of its own.
         self.fail(BOB, 3, "127.0.0.4")
-        self.assertEqual(Browser(self.slow.port, source="127.0.0.4", jars={HOST: {DEVICE: owner.jar[DEVICE]}}).login_api(BOB).status, 429)
+        self.assertEqual(
+            Browser(self.slow.port, source="127.0.0.4", jars={HOST: {DEVICE: owner.jar[DEVICE]}}).login_api(BOB).status, 429
+        )
         guesser = Browser(self.slow.port, source="127.0.0.6", jars={HOST: {DEVICE: owner.jar[DEVICE]}})
         statuses = self.fail(ADA, 5, browser=guesser)
         self.assertEqual((statuses[:3], statuses[3]), ([401] * 3, 429))
@@ -170,7 +172,9 @@ class Networks(Base):
 
 class Hashing(Base):
     def test_more_than_can_be_hashed_get_503_and_requests_go_on(self):
-        text = ACCOUNTS.replace("memory: 1MiB, iterations: 1", "memory: 64MiB, iterations: 3").replace("{threads: 2, queue: 4096}", "{threads: 1, queue: 2}")
+        text = ACCOUNTS.replace("memory: 1MiB, iterations: 1", "memory: 64MiB, iterations: 3").replace(
+            "{threads: 2, queue: 4096}", "{threads: 1, queue: 2}"
+        )
         gateway = self.gateway(text + REST)
         live = Browser(gateway.port).sign_in(BOB)
         statuses, worst = [], []
@@ -374,7 +378,10 @@ class Changes(Base):
     def test_a_broken_file_changes_nothing(self):
         ada = self.browser().sign_in(ADA)
         text = self.users.path.read_text()
-        for broken in ("", "users: [", text.replace("$argon2id$", "argon2id"), text + text, "users:\n  - {name: 5, password: 6, oops: 7}\n", "\0\0"):
+        for broken in (
+            "", "users: [", text.replace("$argon2id$", "argon2id"), text + text,
+            "users:\n  - {name: 5, password: 6, oops: 7}\n", "\0\0"
+        ):
             self.users.path.write_text(broken)
             self.live.signal(signal.SIGHUP)
             until = time.monotonic() + 0.4
@@ -439,7 +446,10 @@ class Commands(unittest.TestCase):
     def test_what_is_refused(self):
         self.users.add(ADA)
         before = self.users.path.read_bytes()
-        for name, password in ((ADA, PASSWORDS[ADA]), ("ADA", PASSWORDS[ADA]), ("new", "short"), ("new", "password1234567"), ("new", ""), ("", PASSWORDS[ADA]), ("a:b\n", PASSWORDS[ADA])):
+        for name, password in (
+            (ADA, PASSWORDS[ADA]), ("ADA", PASSWORDS[ADA]), ("new", "short"), ("new", "password1234567"), ("new", ""),
+            ("", PASSWORDS[ADA]), ("a:b\n", PASSWORDS[ADA])
+        ):
             text = self.users.run("add", name, stdin=password + "\n", code=None)
             self.assertEqual(self.users.path.read_bytes(), before, (name, password, text))
         self.assertNotEqual(self.users.run("disable", "nobody", code=None), "")
@@ -461,7 +471,10 @@ class Commands(unittest.TestCase):
 
     def test_changes_at_the_same_time_are_all_kept(self):
         self.users.add(ADA)
-        parallel([lambda number=number: self.users.run("add", f"user{number}", stdin=f"pass phrase number {number}\n") for number in range(12)], 6)
+        parallel(
+            [lambda number=number: self.users.run("add", f"user{number}", stdin=f"pass phrase number {number}\n") for number in range(12)],
+            6
+        )
         text = command("user", "list", "--file", self.users.path)
         self.assertEqual(len(re.findall(r"\buser\d+\b", text)), 12)
         self.assertEqual(os.listdir(self.folder.name).count("users.yaml"), 1)

@@ -104,7 +104,10 @@ class Domains(SessionCase):
         # Each site has its own name for it, and none sees another's.
         wiki = self.user.at(WIKI)
         self.assertEqual(wiki.fetch("/x", cookies=f"{SESSION}={cookies[WIKI]}", keep=False).status, 401)
-        self.assertNotIn("__Host-wiki", self.user.at(SHOP).fetch("/x", cookies=f"a=1; __Host-wiki={cookies[WIKI]}; {SESSION}={cookies[SHOP]}", keep=False).text)
+        self.assertNotIn(
+            "__Host-wiki",
+            self.user.at(SHOP).fetch("/x", cookies=f"a=1; __Host-wiki={cookies[WIKI]}; {SESSION}={cookies[SHOP]}", keep=False).text
+        )
         # No id and no password was in any address.
         for host, path, reply in trail:
             for secret in cookies.values():
@@ -115,7 +118,9 @@ class Domains(SessionCase):
         shop, path = self.go(at, reply.location)
         reply = shop.navigate(path, site="cross-site")
         self.assertEqual(sorted(reply.cookies[SESSION].attributes), ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"])
-        self.assertEqual((reply.get("cache-control"), reply.get("referrer-policy") in ("no-referrer", "same-origin")), ("no-store", True))
+        self.assertEqual(
+            (reply.get("cache-control"), reply.get("referrer-policy") in ("no-referrer", "same-origin")), ("no-store", True)
+        )
 
     def test_a_code_is_good_once(self):
         shop, path = self.go(self.user, self.hand_off(self.user))
@@ -179,7 +184,9 @@ class Domains(SessionCase):
         # Nothing of that used it up.
         self.assertEqual(shop.navigate(f"/auth/handoff?code={code}&state={state}", site="cross-site").status, 303)
 
-    @unittest.skipUnless(os.environ.get("PORTCULLIS_LOAD") == "long", "takes half a minute; PortalTests have it with a clock of their own")
+    @unittest.skipUnless(
+        os.environ.get("PORTCULLIS_LOAD") == "long", "takes half a minute; PortalTests have it with a clock of their own"
+    )
     def test_a_code_lasts_thirty_seconds(self):
         shop, path = self.go(self.user, self.hand_off(self.user))
         time.sleep(31)
@@ -200,7 +207,9 @@ class Domains(SessionCase):
             self.assertEqual((reply.status, reply.json["ended"]), (200, 3))
             for one, value in cookies.items():
                 for _ in range(6):
-                    self.assertEqual(user.at(one).fetch("/x", cookies=f"{NAMES[one]}={value}", keep=False).status, 401, (host, one))
+                    self.assertEqual(
+                        user.at(one).fetch("/x", cookies=f"{NAMES[one]}={value}", keep=False).status, 401, (host, one)
+                    )
             for one in lives:
                 at = one.ends(3)
                 self.assertTrue(at and at - begin < 1.2, host)
@@ -233,7 +242,9 @@ class Domains(SessionCase):
             page = browser.navigate("/auth/login?state=" + "A" * 43 + "&return_to=" + urllib.parse.quote(target, safe=""))
             form = page.page.forms[0]
             self.assertEqual(form["fields"].get("return_to", ""), "", target)
-            reply = browser.post(form["action"], {**form["fields"], "return_to": target, "username": BOB, "password": "eleven green bottles"})
+            reply = browser.post(
+                form["action"], {**form["fields"], "return_to": target, "username": BOB, "password": "eleven green bottles"}
+            )
             self.assertEqual((reply.status, reply.location), (303, "/"), target)
 
     def test_the_form_may_lead_to_sites_and_nowhere_else(self):

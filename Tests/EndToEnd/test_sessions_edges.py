@@ -73,7 +73,9 @@ class OverHTTP2(Base):
         self.assertEqual(client.reply(stream).status, 200)
         stream = client.request("/auth/login", "POST", fields, body=b"x" * 40000)
         self.assertEqual(client.reply(stream).status, 413)
-        reply = client.get("/auth/logout", method="POST", fields=[*fields, ("cookie", cookie), ("sec-fetch-site", "same-origin")], body=b"{}")
+        reply = client.get(
+            "/auth/logout", method="POST", fields=[*fields, ("cookie", cookie), ("sec-fetch-site", "same-origin")], body=b"{}"
+        )
         self.assertEqual(reply.status, 200)
         self.assertEqual(client.get("/x", fields=[("cookie", cookie)]).status, 401)
 
@@ -83,8 +85,14 @@ class OverHTTP2(Base):
         own = client.request("/auth/session/events", fields=[cookie])
         events = client.request("/events", fields=[cookie])
         steady = client.request("/events", fields=[kept])
-        web = client.request("/socket", "CONNECT", [("sec-websocket-version", "13"), ("sec-fetch-site", "same-origin"), cookie], ends=False, protocol="websocket")
-        forged = client.request("/socket", "CONNECT", [("sec-websocket-version", "13"), ("origin", "https://evil.example"), cookie], ends=False, protocol="websocket")
+        web = client.request(
+            "/socket", "CONNECT", [("sec-websocket-version", "13"), ("sec-fetch-site", "same-origin"), cookie], ends=False,
+            protocol="websocket"
+        )
+        forged = client.request(
+            "/socket", "CONNECT", [("sec-websocket-version", "13"), ("origin", "https://evil.example"), cookie], ends=False,
+            protocol="websocket"
+        )
         self.assertEqual(client.reply(forged).status, 403)
         self.assertTrue(client.until(lambda: all(client.replies[one].body for one in (own, events, steady, web))))
         begin = time.monotonic()
@@ -182,7 +190,9 @@ class Connections(Base):
             for _ in range(120):
                 name, cookie = chance.choice(people)
                 path = chance.choice(("/x", "/auth/session"))
-                connection.request("GET", path, headers={"Host": HOST, "Cookie": f"{SESSION}={cookie}", "Accept": "application/json"})
+                connection.request(
+                    "GET", path, headers={"Host": HOST, "Cookie": f"{SESSION}={cookie}", "Accept": "application/json"}
+                )
                 reply = connection.getresponse()
                 content = reply.read().decode()
                 assert reply.status == 200, (reply.status, content)
@@ -203,7 +213,9 @@ class Connections(Base):
 
     def test_many_ask_for_one_session_at_once(self):
         cookie = self.browser().sign_in().session
-        statuses = parallel([lambda: self.browser().fetch("/x", cookies=f"{SESSION}={cookie}", keep=False).status for _ in range(40)], 20)
+        statuses = parallel(
+            [lambda: self.browser().fetch("/x", cookies=f"{SESSION}={cookie}", keep=False).status for _ in range(40)], 20
+        )
         self.assertEqual(set(statuses), {200})
 
 
@@ -249,7 +261,10 @@ class Telling(Base):
         reply = browser.fetch("/asserted")
         token = reply.seen("X-Portcullis-Assertion")[0]
         claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        self.assertEqual((claims["sub"], claims["aud"], claims["email"], claims["roles"]), (ADA, "orders", "ada@example.com", ["admin", "staff"]))
+        self.assertEqual(
+            (claims["sub"], claims["aud"], claims["email"], claims["roles"]),
+            (ADA, "orders", "ada@example.com", ["admin", "staff"])
+        )
         self.assertLessEqual(claims["exp"], time.time() + 300)
         self.assertNotIn(browser.session, reply.text)
 
@@ -280,7 +295,9 @@ class Telling(Base):
         for part in ("sessions_live", "session_cache_hits_total", "session_cache_misses_total", "session_store_failures_total"):
             self.assertIn("portcullis_" + part, names)
         for word in ("hashing", "throttled"):
-            self.assertTrue(any(word in name for name in names), (word, [name for name in names if "session" in name or "login" in name]))
+            self.assertTrue(
+                any(word in name for name in names), (word, [name for name in names if "session" in name or "login" in name])
+            )
 
 
 class Remembered(Base):
@@ -304,7 +321,9 @@ class Remembered(Base):
 class Insecure(unittest.TestCase):
     """Development on one's own machine, without TLS."""
 
-    TEXT = ACCOUNTS + "sessions: {store: memory, cookie: {insecure: true}}\n" + ROUTES.replace("  - {name: asserted, match: {path: /asserted}, assertion: {audience: orders}, forward: {upstream: a}}\n", "")
+    TEXT = ACCOUNTS + "sessions: {store: memory, cookie: {insecure: true}}\n" + ROUTES.replace(
+        "  - {name: asserted, match: {path: /asserted}, assertion: {audience: orders}, forward: {upstream: a}}\n", ""
+    )
 
     def test_cookies_go_over_plain_http(self):
         upstream = Upstream(answer)
@@ -319,7 +338,9 @@ class Insecure(unittest.TestCase):
         self.assertEqual(sorted(reply.cookies["gw_session"].attributes), ["HttpOnly", "Path=/", "SameSite=Lax"])
         seen = browser.fetch("/x")
         self.assertEqual((seen.seen("X-User-Id"), seen.seen("Cookie")), ([ADA], []))
-        for origin, status in ((f"http://{host}", 200), (f"https://{host}", 403), ("http://localhost", 403), ("http://evil.example", 403)):
+        for origin, status in (
+            (f"http://{host}", 200), (f"https://{host}", 403), ("http://localhost", 403), ("http://evil.example", 403)
+        ):
             self.assertEqual(browser.send("POST", "/x", [("Origin", origin)], b"x").status, status, origin)
         self.assertEqual(browser.navigate("/y", cookies="gw_session=x", keep=False).cookies["gw_session"].is_cleared, True)
         self.assertEqual(browser.logout().status, 303)
