@@ -145,7 +145,9 @@ let package = Package(
         .testTarget(name: "AccountsTests", dependencies: ["Accounts", "Settings"], swiftSettings: cold),
         .testTarget(
             name: "SessionsTests",
-            dependencies: ["Sessions", "Settings", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Sessions", "Settings", "TLS", "CLinux", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: cold
         ),
         .testTarget(

@@ -17,11 +17,7 @@ extension Worker {
         if snapshot.identity.cacheEntries != old.snapshot.identity.cacheEntries {
             cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
         }
-        if (snapshot.sessions == nil) != (old.snapshot.sessions == nil)
-            || snapshot.identity.sessionEntries != old.snapshot.identity.sessionEntries
-        {
-            sessions = VerifiedCache(entries: snapshot.sessions == nil ? 0 : snapshot.identity.sessionEntries)
-        }
+        if snapshot.cachedSessions != old.snapshot.cachedSessions { sessions = snapshot.makeSessionCache() }
         // No head is being parsed between turns, so that these may be exchanged.
         if snapshot.headLimits.fields != old.headLimits.fields {
             requestHead = RequestHead(maxFields: snapshot.headLimits.fields)

@@ -159,7 +159,7 @@ final class Worker {
         offenders = Offenders(seed: random.next())
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
-        sessions = VerifiedCache(entries: snapshot.sessions == nil ? 0 : snapshot.identity.sessionEntries)
+        sessions = snapshot.makeSessionCache()
         requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
         target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
         register(mailbox.descriptor, .mailbox)

@@ -29,6 +29,7 @@ public final class VerifiedCache {
     private let table: UnsafeMutablePointer<Entry>
     private let entries: Int
     private let mask: Int
+    private let mostMemory: Int
     private let hash = KeyedHash()
     private var clock: UInt32 = 0
     /// Number of tokens in it.
@@ -43,9 +44,14 @@ public final class VerifiedCache {
     public private(set) var evictions: UInt64 = 0
 
     /// A cache for at least `entries` tokens (rounded up to a power of two); with 0 it keeps none.
-    public init(entries: Int) {
+    ///
+    /// With a `spread` of 4 there are four times as many places, and no more memory for tokens: as many tokens as
+    /// `entries` says then find a place, where about one in eight would not, and would push out another each time.
+    public init(entries: Int, spread: Int = 1) {
         var size = entries > 0 ? Self.ways : 0
         while size < min(entries, 1 << 20) { size <<= 1 }
+        mostMemory = size &* Self.averageMemory
+        size = min(size &* spread, 1 << 20)
         self.entries = size
         mask = max(0, size / Self.ways - 1)
         unsafe table = .allocate(capacity: max(1, size))
@@ -122,8 +128,6 @@ public final class VerifiedCache {
         bytes &+= token.count
         memory &+= added
     }
-
-    private var mostMemory: Int { entries &* Self.averageMemory }
 
     /// Drops entries, one place of the table after the other, until so many bytes can be added.
     private func makeRoom(for added: Int) {

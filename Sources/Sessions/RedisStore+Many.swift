@@ -22,6 +22,7 @@ extension RedisStore {
 
     /// Ends sessions; returns the records of those that were there.
     func end(_ ending: [SessionKey]) async throws(StoreError) -> [SessionRecord] {
+        guard !ending.isEmpty else { return [] }
         let uses = ending.map { key in
             RedisUse(
                 keys: isCluster ? [keys.session(key)] : whole(key.text),

@@ -246,6 +246,15 @@ public final class SQLiteStore: SessionStore {
         }
     }
 
+    /// How SQLite keeps what it acknowledged, for the log: `wal, full` when it survives a power cut.
+    public func durability() async throws(StoreError) -> String {
+        try await write { db, _ in
+            let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? ""
+            let level = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? 0
+            return "\(mode), \(level == 2 ? "full" : level == 3 ? "extra" : "weak")"
+        }
+    }
+
     /// Copies the store into a new file while it is in use, as of one moment.
     ///
     /// - Throws: ``StoreOpening`` when there is a file already, or it cannot be written.

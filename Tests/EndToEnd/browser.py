@@ -32,10 +32,11 @@ class BrowserError(Exception):
 class Browser:
     """One process; each visitor is a context of its own, as separate as two people's computers.
 
-    Every host name leads to this machine, so that sites with names of their own can be tried and nothing else reached.
+    Every host name, at every port, leads to `port` of this machine: sites have addresses as in earnest, and nothing
+    else is reached.
     """
 
-    def __init__(self, patience=30):
+    def __init__(self, port, patience=30):
         self.patience = patience
         self.profile = tempfile.mkdtemp(prefix="portcullis-browser-")
         self.log = open(pathlib.Path(self.profile) / "log", "wb")
@@ -45,7 +46,7 @@ class Browser:
                 *QUIET,
                 "--remote-debugging-port=0",
                 "--ignore-certificate-errors",
-                "--host-resolver-rules=MAP * 127.0.0.1",
+                f"--host-resolver-rules=MAP * 127.0.0.1:{port}",
                 f"--user-data-dir={self.profile}/profile",
                 "about:blank",
             ],
@@ -132,12 +133,12 @@ class Browser:
 class Page:
     """One tab. Selectors are CSS; a click is a click at the middle of what it hits."""
 
-    def __init__(self, browser, context, session, width=1280, height=900, dark=False, language="en", mobile=False):
+    def __init__(self, browser, context, session, **look):
         self.browser, self.context, self.session = browser, context, session
         for domain in ("Page", "Runtime", "Network", "Log", "Security"):
             with contextlib.suppress(BrowserError):
                 self.send(f"{domain}.enable")
-        self.look(width=width, height=height, dark=dark, language=language, mobile=mobile)
+        self.look(**look)
 
     def send(self, method, **parameters):
         return self.browser.send(method, self.session, **parameters)

@@ -320,7 +320,9 @@ class Browser:
     def login(self, name=ADA, password=None, path="/auth/login", **more):
         """Fills in the login page and sends it."""
         form = self.form(path)
-        values = {**form["fields"], "username": name, "password": PASSWORDS.get(name, "") if password is None else password, **more}
+        values = {
+            **form["fields"], "username": name, "password": PASSWORDS.get(name, "") if password is None else password, **more
+        }
         return self.post(form["action"] or path, values)
 
     def enter(self, name=ADA, password=None, **more):
@@ -331,7 +333,9 @@ class Browser:
         return self
 
     def login_api(self, name=ADA, password=None, **more):
-        return self.api("/auth/login", {"username": name, "password": PASSWORDS.get(name, "") if password is None else password, **more})
+        return self.api(
+            "/auth/login", {"username": name, "password": PASSWORDS.get(name, "") if password is None else password, **more}
+        )
 
     def sign_in(self, name=ADA, password=None, **more):
         """A login by JSON that must succeed; the browser itself."""
@@ -403,7 +407,9 @@ def answer(head, body, connection):
     path = head.split(b" ")[1].split(b"?")[0]
     kind = path.rsplit(b"/", 1)[1]
     if kind == b"socket":
-        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+        )
         piece = b"\x81\x02hi"
     elif kind == b"events":
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")

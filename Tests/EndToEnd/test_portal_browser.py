@@ -10,9 +10,10 @@ import peers
 from harness import Gateway, TestCase, Upstream
 from sessions import ACCOUNTS, ADA, PASSWORDS, TINA, Clock, Directory
 
-HOST, OTHER = "gateway.example", "shop.example"
+HOST, OTHER = "gateway.example", "evil.example"
+LOGIN, SHOP, WIKI = "login.example.com", "shop.example.org", "wiki.example.net"
 AUTHORITY = peers.Authority()
-FRONT = AUTHORITY.issue(HOST, OTHER)
+FRONT = AUTHORITY.issue(HOST, OTHER, LOGIN, SHOP, WIKI)
 CONFIGURATION = ACCOUNTS + """
 workers: 2
 sessions: {store: memory, @SESSIONS@}
@@ -47,7 +48,7 @@ class Person:
         case.addCleanup(self.page.close)
 
     def open(self, path="/", host=HOST):
-        return self.page.go(f"https://{host}:{self.case.gateway.port}{path}")
+        return self.page.go(f"https://{host}{path}")
 
     def labelled(self, text):
         """Selector of the field with this label."""
@@ -103,7 +104,7 @@ class BrowserCase(unittest.TestCase):
         configuration = CONFIGURATION.replace("@SESSIONS@", cls.sessions)
         cls.gateway = Gateway(configuration, files, UPSTREAM=cls.upstream.port)
         cls.addClassCleanup(cls.gateway.stop)
-        cls.browser = browser.Browser()
+        cls.browser = browser.Browser(cls.gateway.port)
         cls.addClassCleanup(cls.browser.stop)
 
     def person(self, **look):
@@ -193,7 +194,7 @@ class LoggingIn(BrowserCase):
         ada = self.person()
         ada.open("/first")
         second = ada.page.tab()
-        second.go(f"https://{HOST}:{self.gateway.port}/second")
+        second.go(f"https://{HOST}/second")
         ada.log_in()
         self.assertEqual(ada.page.path, "/first")
         second.fill("#username", ADA)
@@ -328,7 +329,7 @@ class LoggingOut(BrowserCase):
         self.assertFalse([one for one in ada.page.cookies() if one["name"] == cookie["name"]])
         # The old cookie, put back by hand, opens nothing.
         ada.page.send(
-            "Network.setCookie", name=cookie["name"], value=cookie["value"], url=f"https://{HOST}:{self.gateway.port}/",
+            "Network.setCookie", name=cookie["name"], value=cookie["value"], url=f"https://{HOST}/",
             secure=True, httpOnly=True, path="/",
         )
         ada.open("/orders")
@@ -345,7 +346,7 @@ class LoggingOut(BrowserCase):
     def test_a_script_is_told_and_not_redirected(self):
         ada = self.person().enter(path="/orders")
         other = ada.page.tab()
-        other.go(f"https://{HOST}:{self.gateway.port}/auth/logout")
+        other.go(f"https://{HOST}/auth/logout")
         other.submit("form button")
         answer = ada.page.fetch("/api/orders")
         self.assertEqual((answer["status"], answer["redirected"]), (401, False))
@@ -359,13 +360,13 @@ class LoggingOut(BrowserCase):
 
     def test_a_foreign_page_logs_nobody_out(self):
         ada = self.person().enter()
-        evil = f"https://{OTHER}:{self.gateway.port}/open/evil"
+        evil = f"https://{OTHER}/open/evil"
         ada.page.go(evil)
-        self.assertIsNone(ada.page.fetch(f"https://{HOST}:{self.gateway.port}/auth/logout", method="POST", credentials="include"))
+        self.assertIsNone(ada.page.fetch(f"https://{HOST}/auth/logout", method="POST", credentials="include"))
         with ada.page.navigation():
             ada.page.evaluate(
                 f"""(() => {{ const f = document.createElement('form'); f.method = 'post';
-                f.action = 'https://{HOST}:{self.gateway.port}/auth/logout'; document.body.append(f); f.submit(); }})()"""
+                f.action = 'https://{HOST}/auth/logout'; document.body.append(f); f.submit(); }})()"""
             )
         ada.open("/orders")
         self.assertEqual(ada.page.text("#who"), ADA)
@@ -374,17 +375,17 @@ class LoggingOut(BrowserCase):
 class Expiring(BrowserCase):
     sessions = "idle: 3s, touch: 1s, maximum_per_account: 1000"
 
-    def outlive(self, person):
+    def outlive(self, page):
         """Waits, without a request, until the session has ended: the gateway says so."""
         events = (
             "new Promise(over => { const events = new EventSource('/auth/session/events');"
             " events.onerror = () => { events.close(); over(true) } })"
         )
-        self.assertTrue(person.page.evaluate(events, wait=True))
+        self.assertTrue(page.evaluate(events, wait=True))
 
     def test_a_session_that_ends_while_a_page_is_open(self):
         ada = self.person().enter(path="/orders")
-        self.outlive(ada)
+        self.outlive(ada.page)
         # A script learns it as an answer, a click leads to the login and back.
         self.assertEqual(ada.page.fetch("/api/orders")["status"], 401)
         with ada.page.navigation():
@@ -396,10 +397,37 @@ class Expiring(BrowserCase):
     def test_a_form_of_a_session_that_has_ended_ends_nothing(self):
         ada = self.person().enter()
         ada.open("/auth/sessions")
-        self.outlive(ada)
+        # The portal's own pages let no script connect to anything: a page of the service listens.
+        other = ada.page.tab()
+        other.go(f"https://{HOST}/orders")
+        self.outlive(other)
         ada.page.submit(".everywhere button")
         self.assertNotEqual(ada.heading, "Where you are logged in")
         ada.looks_well("too-late")
+
+
+class SeveralSites(BrowserCase):
+    sessions = (
+        "maximum_per_account: 1000, login_host: login.example.com, sites: [{hosts: [login.example.com]},"
+        " {hosts: [shop.example.org]}, {hosts: [wiki.example.net], cookie: {name: __Host-wiki}}]"
+    )
+
+    def test_one_login_and_one_logout_for_all(self):
+        ada = self.person()
+        ada.open("/cart?item=1", SHOP)
+        self.assertTrue(ada.page.url.startswith(f"https://{LOGIN}/auth/login"))
+        ada.looks_well("login-for-a-site")
+        ada.log_in()
+        self.assertEqual((ada.page.url, ada.page.text("#who")), (f"https://{SHOP}/cart?item=1", ADA))
+        self.assertEqual(ada.page.complaints(policy=True), [])
+        ada.open("/page", WIKI)
+        self.assertEqual((ada.page.url, ada.page.text("#who")), (f"https://{WIKI}/page", ADA))
+        ada.open("/auth/logout", WIKI)
+        ada.page.submit("form button")
+        self.assertEqual(ada.heading, "You are logged out")
+        self.assertEqual(ada.page.complaints(policy=True), [])
+        ada.open("/cart", SHOP)
+        self.assertEqual(ada.heading, "Log in")
 
 
 if __name__ == "__main__":

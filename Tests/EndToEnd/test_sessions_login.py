@@ -64,10 +64,14 @@ class Login(SessionCase):
     def test_json(self):
         browser = self.browser()
         reply = browser.login_api(return_to="/inbox")
-        self.assertEqual((reply.status, reply.get("content-type"), reply.get("cache-control")), (200, "application/json", "no-store"))
+        self.assertEqual(
+            (reply.status, reply.get("content-type"), reply.get("cache-control")), (200, "application/json", "no-store")
+        )
         told = reply.json
         self.assertEqual((told["user"], told["email"], told["roles"]), (ADA, "ada@example.com", ["admin", "staff"]))
-        self.assertEqual((told["location"], told["strength"], told["method"], told["handle"]), ("/inbox", 1, "pwd", browser.handle()))
+        self.assertEqual(
+            (told["location"], told["strength"], told["method"], told["handle"]), ("/inbox", 1, "pwd", browser.handle())
+        )
         self.assertNotIn(browser.session, reply.text)
         self.assertEqual(browser.fetch("/x").seen("X-User-Id"), [ADA])
 
@@ -78,7 +82,9 @@ class Login(SessionCase):
     def test_passwords_of_any_characters_to_the_last_one(self):
         self.browser().enter(RITA)
         password = PASSWORDS[RITA]
-        for wrong in (password[:-1], password + " ", " " + password, password.swapcase(), password + "\0", password.replace("ä", "a")):
+        for wrong in (
+            password[:-1], password + " ", " " + password, password.swapcase(), password + "\0", password.replace("ä", "a")
+        ):
             self.assertNotEqual(self.browser().login_api(RITA, wrong).status, 200, wrong)
 
     def test_after_login_the_page_leads_on_at_once(self):
@@ -99,7 +105,9 @@ class Login(SessionCase):
             self.assertIsNone(browser.session)
             self.assertEqual(page.page.forms[0]["fields"]["username"], name)
             self.assertNotIn(password, page.text)
-            fields = lambda reply: sorted(f for f in reply.fields if f[0] not in ("set-cookie", "content-length", "date", "x-request-id"))
+            fields = lambda reply: sorted(
+                f for f in reply.fields if f[0] not in ("set-cookie", "content-length", "date", "x-request-id")
+            )
             pages.append((fields(page), clear(page.text)))
             body = problem.json
             body.pop("request_id")
@@ -119,15 +127,23 @@ class Login(SessionCase):
 
     def test_bodies_that_are_none(self):
         browser = self.browser()
-        for body in (b"", b"{", b"[]", b'"x"', b'{"username":"ada","username":"eve"}', b'{"username":["ada"]}', b"\xff", b'{"username":"a\\u0000"}'):
+        for body in (
+            b"", b"{", b"[]", b'"x"', b'{"username":"ada","username":"eve"}', b'{"username":["ada"]}', b"\xff",
+            b'{"username":"a\\u0000"}'
+        ):
             reply = browser.api("/auth/login", body)
             self.assertEqual((reply.status, reply.code), (400, "malformed_body"), body)
         for kind in ("text/plain", "multipart/form-data; boundary=x", "application/xml", "application/json-patch+json", "x"):
-            reply = browser.send("POST", "/auth/login", [("Content-Type", kind), ("Accept", "application/json")], b'{"username":"ada"}')
+            reply = browser.send(
+                "POST", "/auth/login", [("Content-Type", kind), ("Accept", "application/json")], b'{"username":"ada"}'
+            )
             self.assertEqual((reply.status, reply.code), (415, "unsupported_body"), kind)
         form = browser.form()
         token = urllib.parse.quote(form["fields"]["csrf"])
-        for body in (b"username=%zz", b"username=%", b"username=%ff&password=x", b"csrf=" + token.encode() + b"&username=ada&username=eve&password=x"):
+        for body in (
+            b"username=%zz", b"username=%", b"username=%ff&password=x",
+            b"csrf=" + token.encode() + b"&username=ada&username=eve&password=x"
+        ):
             self.assertEqual(browser.post("/auth/login", body).status, 400, body)
         for method in ("PUT", "DELETE", "PATCH"):
             reply = browser.api("/auth/login", {}, method)
@@ -146,8 +162,10 @@ class Login(SessionCase):
         own = victim.form()["fields"]
         filled = {"username": BOB, "password": PASSWORDS[BOB]}
         for name, values in {
-            "another browser's token": {**foreign, **filled}, "no token": {**own, **filled, "csrf": ""}, "cut": {**own, **filled, "csrf": own["csrf"][:-2]},
-            "another end": {**own, **filled, "csrf": "9999999999." + own["csrf"].split(".")[1]}, "garbage": {**own, **filled, "csrf": "x"},
+            "another browser's token": {**foreign, **filled}, "no token": {**own, **filled, "csrf": ""},
+            "cut": {**own, **filled, "csrf": own["csrf"][:-2]},
+            "another end": {**own, **filled, "csrf": "9999999999." + own["csrf"].split(".")[1]},
+            "garbage": {**own, **filled, "csrf": "x"},
         }.items():
             with self.subTest(name):
                 reply = victim.post("/auth/login", values)
@@ -168,28 +186,44 @@ class Login(SessionCase):
         self.assertEqual(victim.post("/auth/login", {**own, **filled}).status, 303)
 
     def test_a_login_that_another_site_sends_is_refused(self):
-        for site, origin in (("cross-site", "https://evil.example"), ("same-site", "https://other.gateway.example"), ("none", "https://evil.example")):
+        for site, origin in (
+            ("cross-site", "https://evil.example"), ("same-site", "https://other.gateway.example"),
+            ("none", "https://evil.example")
+        ):
             browser = self.browser()
             form = browser.form()
-            reply = browser.post("/auth/login", {**form["fields"], "username": ADA, "password": PASSWORDS[ADA]}, site=site, origin=origin)
+            reply = browser.post(
+                "/auth/login", {**form["fields"], "username": ADA, "password": PASSWORDS[ADA]}, site=site, origin=origin
+            )
             self.assertEqual((reply.status, browser.session), (403, None), (site, origin))
         for fields in (
-            [("Sec-Fetch-Site", "cross-site")], [("Sec-Fetch-Site", "same-site")], [("Origin", "https://evil.example")], [("Origin", "null")],
+            [("Sec-Fetch-Site", "cross-site")], [("Sec-Fetch-Site", "same-site")], [("Origin", "https://evil.example")],
+            [("Origin", "null")],
 [("Origin", f"https://{HOST}.evil.example")],
-            [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")], [("Origin", f"https://{HOST}:81")], [("Origin", f"http://{HOST}")], [("Origin", "")],
+            [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")], [("Origin", f"https://{HOST}:81")],
+            [("Origin", f"http://{HOST}")], [("Origin", "")],
         ):
             browser = self.browser()
             reply = browser.api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA]}, fields=fields)
             self.assertEqual((reply.status, browser.session), (403, None), fields)
         twice = [("Origin", f"https://{HOST}"), ("Origin", "https://evil.example")]
-        self.assertEqual(self.browser().api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA]}, fields=twice).status, 400)
-        for fields in ([], [("Origin", f"https://{HOST}")], [("Sec-Fetch-Site", "same-origin")], [("Sec-Fetch-Site", "same-origin"), ("Origin", f"https://{HOST}")]):
-            self.assertEqual(self.browser().api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA]}, fields=fields).status, 200, fields)
+        self.assertEqual(
+            self.browser().api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA]}, fields=twice).status, 400
+        )
+        for fields in (
+            [], [("Origin", f"https://{HOST}")], [("Sec-Fetch-Site", "same-origin")],
+            [("Sec-Fetch-Site", "same-origin"), ("Origin", f"https://{HOST}")]
+        ):
+            self.assertEqual(
+                self.browser().api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA]}, fields=fields).status, 200,
+                fields
+            )
 
     def test_pages_and_problems_by_what_is_accepted(self):
         browser = self.browser()
         for accept, kind in (
-            ("text/html", "text/html"), ("application/json", "application/json"), ("application/json, text/html;q=0.5", "application/json"),
+            ("text/html", "text/html"), ("application/json", "application/json"),
+            ("application/json, text/html;q=0.5", "application/json"),
             ("text/html, application/json;q=0.9", "text/html"), ("*/*", "text/html"),
         ):
             reply = browser.send("GET", "/auth/login", [("Accept", accept)])
@@ -255,7 +289,9 @@ class Login(SessionCase):
                         if brought == other:
                             # Another's session is confirmed by its owner's password only.
                             form = page.page.forms[0]
-                            reply = browser.post(form["action"], {**form["fields"], "username": ADA, "password": PASSWORDS[ADA]})
+                            reply = browser.post(
+                                form["action"], {**form["fields"], "username": ADA, "password": PASSWORDS[ADA]}
+                            )
                             self.assertEqual(reply.status, 401)
                             continue
                         form = page.page.forms[0]

@@ -87,7 +87,8 @@ class Logout(Base):
         token = browser.facts().json["csrf_token"]
         foreign = self.browser().sign_in(BOB).facts().json["csrf_token"]
         for site, origin, values in (
-            ("cross-site", "https://evil.example", {}), ("cross-site", "https://evil.example", {"csrf": foreign}), ("same-site", "https://x.gateway.example", {}),
+            ("cross-site", "https://evil.example", {}), ("cross-site", "https://evil.example", {"csrf": foreign}),
+            ("same-site", "https://x.gateway.example", {}),
             ("cross-site", "null", {"csrf": ""}), ("none", "https://evil.example", {}),
         ):
             for path in ("/auth/logout", "/auth/logout?everywhere=true", "/auth/sessions"):
@@ -95,7 +96,9 @@ class Logout(Base):
                 self.assertEqual(reply.status, 403, (site, path))
         for fields in ([], [("Origin", "https://evil.example")], [("Origin", "null")]):
             self.assertEqual(browser.api("/auth/logout", {}, fields=fields).status, 403, fields)
-            self.assertEqual(browser.api("/auth/sessions/" + browser.handle(), method="DELETE", fields=fields).status, 403, fields)
+            self.assertEqual(
+                browser.api("/auth/sessions/" + browser.handle(), method="DELETE", fields=fields).status, 403, fields
+            )
         self.assertEqual(browser.fetch("/x").status, 200)
         self.assertEqual(browser.api("/auth/logout", {}, fields=[("X-CSRF-Token", token)]).status, 200)
 
@@ -146,7 +149,9 @@ class Devices(Base):
         rows = here.api("/auth/sessions", method="GET").json["sessions"]
         mine = {row["handle"]: row for row in rows}
         self.assertEqual([row["handle"] for row in rows if row["current"]], [here.handle()])
-        self.assertEqual((mine[here.handle()]["device"], mine[phone.handle()]["device"]), ("Firefox on Linux", "Safari on iPhone"))
+        self.assertEqual(
+            (mine[here.handle()]["device"], mine[phone.handle()]["device"]), ("Firefox on Linux", "Safari on iPhone")
+        )
         self.assertEqual({row["address"] for row in rows}, {"127.0.0.1"})
         self.assertTrue(all(row["ends"] > time.time() and abs(row["created"] - time.time()) < 100 for row in rows))
         page = here.navigate("/auth/sessions")
@@ -200,7 +205,9 @@ class Devices(Base):
             self.assertEqual(ada.api("/auth/sessions/" + ada.handle(), method=method).status, 405)
         nobody = self.browser()
         self.assertEqual(nobody.api("/auth/sessions", method="GET").status, 401)
-        self.assertEqual(nobody.api("/auth/sessions/" + ada.handle(), method="DELETE", fields=[("X-CSRF-Token", token)]).status, 401)
+        self.assertEqual(
+            nobody.api("/auth/sessions/" + ada.handle(), method="DELETE", fields=[("X-CSRF-Token", token)]).status, 401
+        )
         self.assertEqual(nobody.navigate("/auth/sessions").status, 303)
 
 

@@ -13,27 +13,46 @@ routes: [{name: all, match: {path: /}, forward: {upstream: a}}]
 """
 PREFIXES = [
     # Another authority by slashes and backslashes, and what parsers remove or fold between them.
-    "//", "///", "////", "/////", "/\\", "\\/", "\\\\", "\\", "/\\/", "\\/\\/", "//\\", "/\\\\", "/\t/", "/\n/", "/\r/", "/\r\n/", "/\x00/", "/\x0b/", "/\x1f/",
-    "\t//", "\n//", "\r//", " //", "  //", "\x00//", "\x01//", "\x1b//", "\x7f//", "\t/\t/\t", "/ /", "/\xa0/", "/\u2028/", "/\ufeff/", "\ufeff//", "\u3000//", "／／", "/／", "／/",
-    "//\t", "//\n", "// ", "//\x00", "//\\\\", "//;@", "//@", "//:@", "//:80@", "//x:y@", f"//{HOST}@", f"//{HOST}:443@", f"//{HOST}%40", f"//{HOST}\\@", f"//{HOST}#@", f"//{HOST}?@",
+    "//", "///", "////", "/////", "/\\", "\\/", "\\\\", "\\", "/\\/", "\\/\\/", "//\\", "/\\\\", "/\t/", "/\n/", "/\r/",
+    "/\r\n/", "/\x00/", "/\x0b/", "/\x1f/",
+    "\t//", "\n//", "\r//", " //", "  //", "\x00//", "\x01//", "\x1b//", "\x7f//", "\t/\t/\t", "/ /", "/\xa0/", "/\u2028/",
+    "/\ufeff/", "\ufeff//", "\u3000//", "／／", "/／", "／/",
+    "//\t", "//\n", "// ", "//\x00", "//\\\\", "//;@", "//@", "//:@", "//:80@", "//x:y@", f"//{HOST}@", f"//{HOST}:443@",
+    f"//{HOST}%40", f"//{HOST}\\@", f"//{HOST}#@", f"//{HOST}?@",
     # The same, escaped once or twice.
-    "/%09/", "/%0a/", "/%0d/", "/%0d%0a/", "/%00/", "/%20/", "/%2f", "/%2F", "/%2f/", "%2f/", "%2f%2f", "/%5c", "/%5C", "%5c%5c", "/%5c/", "%5c/", "/%2f%2f", "/%2f%5c", "/%255c", "/%252f",
+    "/%09/", "/%0a/", "/%0d/", "/%0d%0a/", "/%00/", "/%20/", "/%2f", "/%2F", "/%2f/", "%2f/", "%2f%2f", "/%5c", "/%5C",
+    "%5c%5c", "/%5c/", "%5c/", "/%2f%2f", "/%2f%5c", "/%255c", "/%252f",
     "/%252f%252f", "%09//", "%0a//", "%00//", "%20//", "/%E2%80%A8/", "/%ef%bc%8f", "/%u002f", "/%c0%af", "/%c0%2f",
     # Dot segments that bring slashes to the front.
-    "/.//", "/..//", "/./\\", "/../\\", "/a/..//", "/a/../\\", "/%2e//", "/%2e%2e//", "/a/%2e%2e//", "/.%2e//", "/%2e.//", "/./%2f", "/a/../%2f", "/..;//", "/.;//", "/;/..//", "/a//../..//", "./", ".//", "../", "..//", ".\\",
+    "/.//", "/..//", "/./\\", "/../\\", "/a/..//", "/a/../\\", "/%2e//", "/%2e%2e//", "/a/%2e%2e//", "/.%2e//", "/%2e.//",
+    "/./%2f", "/a/../%2f", "/..;//", "/.;//", "/;/..//", "/a//../..//", "./", ".//", "../", "..//", ".\\",
     # Schemes.
-    "http://", "https://", "HTTPS://", "hTtPs://", "https:/", "https:", "http:", "https:\\\\", "https:/\\", "https:///", "https:////", "https:\\", "https://\\", "https:\t//", "https:\n//", "ht\ttps://", "h\nttps://",
-    "\thttps://", " https://", "\x00https://", "https%3a//", "https%3A%2F%2F", "https:%2f%2f", "https:%0a//", "https://x:y@", f"https://{HOST}@", f"https://{HOST}:443@", f"https://{HOST}%40", f"https://{HOST}\\@",
-    f"https://{HOST}.", f"https://{HOST}:80@", f"https://{HOST}%00.", f"https://{HOST}\\.", f"https://{HOST}#.", f"https://{HOST}-", f"https://{HOST}:1", f"https://{HOST}:443.", f"https://{HOST}:", f"https:{HOST}@",
-    f"https://x{HOST}/", f"http://{HOST}:80@", "ftp://", "ws://", "wss://", "file:///", "file://", "blob:https://", "filesystem:https://", "view-source:https://", "javascript://", "javascript:alert(1)//",
-    "JaVaScRiPt:alert(1)//", "java\tscript:alert(1)//", "\x01javascript:alert(1)//", "data:text/html,<script>//", "data://", "vbscript:x//", "about:", "mailto:", "jar:https://", "feed:https://", "x:", ":", "://", "//https://",
-    "?", "#", "&", "=", "@", "*", "~/", "", "/x\r\nLocation: https://", "/x%0d%0aLocation:%20https://", "/x\r\nSet-Cookie: a=b\r\n\r\n", "/x\nX: ", "/x%E5%98%8A%E5%98%8DLocation:https://",
+    "http://", "https://", "HTTPS://", "hTtPs://", "https:/", "https:", "http:", "https:\\\\", "https:/\\", "https:///",
+    "https:////", "https:\\", "https://\\", "https:\t//", "https:\n//", "ht\ttps://", "h\nttps://",
+    "\thttps://", " https://", "\x00https://", "https%3a//", "https%3A%2F%2F", "https:%2f%2f", "https:%0a//", "https://x:y@",
+    f"https://{HOST}@", f"https://{HOST}:443@", f"https://{HOST}%40", f"https://{HOST}\\@",
+    f"https://{HOST}.", f"https://{HOST}:80@", f"https://{HOST}%00.", f"https://{HOST}\\.", f"https://{HOST}#.",
+    f"https://{HOST}-", f"https://{HOST}:1", f"https://{HOST}:443.", f"https://{HOST}:", f"https:{HOST}@",
+    f"https://x{HOST}/", f"http://{HOST}:80@", "ftp://", "ws://", "wss://", "file:///", "file://", "blob:https://",
+    "filesystem:https://", "view-source:https://", "javascript://", "javascript:alert(1)//",
+    "JaVaScRiPt:alert(1)//", "java\tscript:alert(1)//", "\x01javascript:alert(1)//", "data:text/html,<script>//", "data://",
+    "vbscript:x//", "about:", "mailto:", "jar:https://", "feed:https://", "x:", ":", "://", "//https://",
+    "?", "#", "&", "=", "@", "*", "~/", "", "/x\r\nLocation: https://", "/x%0d%0aLocation:%20https://",
+    "/x\r\nSet-Cookie: a=b\r\n\r\n", "/x\nX: ", "/x%E5%98%8A%E5%98%8DLocation:https://",
 ]
-EVIL = ["evil.example", "evil.example:443/x", "%65vil.example", "evil%E3%80%82example", "evil。example", "[::ffff:127.0.0.1]", "2130706433", "evil.example/..", f"evil.example?{HOST}"]
-PAYLOADS = sorted({prefix + host for prefix in PREFIXES for host in EVIL[:3]} | {prefix + host for prefix in PREFIXES[:60] for host in EVIL})
+EVIL = [
+    "evil.example", "evil.example:443/x", "%65vil.example", "evil%E3%80%82example", "evil。example", "[::ffff:127.0.0.1]",
+    "2130706433", "evil.example/..", f"evil.example?{HOST}"
+]
+PAYLOADS = sorted(
+    {prefix + host for prefix in PREFIXES for host in EVIL[:3]} | {prefix + host for prefix in PREFIXES[:60] for host in EVIL}
+)
 LOOPS = ["/auth/login", "/auth/logout", "/auth/logout?everywhere=true", "/auth/login?return_to=/auth/login", "/auth", "/auth/", "/auth/start", "/auth/handoff?code=x", "/auth/session/events",
          "/AUTH/LOGIN", "/auth//login", "//auth/login", "/%61uth/logout", "/auth%2flogout", "/x/../auth/logout", "/auth/./logout"]
-GOOD = ["/", "/a", "/a/b?c=d&e=f", "/?x=//evil.example", "/a?next=https://evil.example/", "/a#top", "/a%20b", "/%C3%BC", "/a;b=c", "/a:b@c", "/~x", "/authority", "/auth2/x", "/a/.well-known/x", "/a..b/..c", "/x?a=%2F%2F"]
+GOOD = [
+    "/", "/a", "/a/b?c=d&e=f", "/?x=//evil.example", "/a?next=https://evil.example/", "/a#top", "/a%20b", "/%C3%BC", "/a;b=c",
+    "/a:b@c", "/~x", "/authority", "/auth2/x", "/a/.well-known/x", "/a..b/..c", "/x?a=%2F%2F"
+]
 
 
 def destination(location, base=f"https://{HOST}/auth/login"):
@@ -58,7 +77,9 @@ class Redirects(SessionCase):
     configuration = CONFIGURATION
 
     def assertHome(self, location, payload):
-        self.assertTrue(location.startswith("/") and all(0x20 < ord(c) < 0x7F and c != "\\" for c in location), (payload, location))
+        self.assertTrue(
+            location.startswith("/") and all(0x20 < ord(c) < 0x7F and c != "\\" for c in location), (payload, location)
+        )
         self.assertEqual(destination(location), f"https://{HOST}", (payload, location))
         self.assertFalse(re.match(r"/(auth/|%2f|%5c|/)", location, re.I), (payload, location))
 
@@ -77,7 +98,9 @@ class Redirects(SessionCase):
         browser.form()
 
         def one(payload):
-            page = browser.navigate("/auth/login?return_to=" + urllib.parse.quote(payload.encode("utf-8", "surrogateescape"), safe=""), keep=False)
+            page = browser.navigate(
+                "/auth/login?return_to=" + urllib.parse.quote(payload.encode("utf-8", "surrogateescape"), safe=""), keep=False
+            )
             self.assertEqual(page.status, 200, payload)
             self.assertIsNone(page.location)
             form = page.page.forms[0]
@@ -101,7 +124,9 @@ class Redirects(SessionCase):
                 kept = re.search(r'name="return_to"[^>]*value="([^"]*)"|value="([^"]*)"[^>]*name="return_to"', reply.body)
                 value = kept and (kept[1] or kept[2] or "")
                 if value:
-                    self.assertHome(urllib.parse.unquote(value.replace("&amp;", "&").replace("&#x2F;", "/").replace("&#47;", "/")), payload)
+                    self.assertHome(
+                        urllib.parse.unquote(value.replace("&amp;", "&").replace("&#x2F;", "/").replace("&#47;", "/")), payload
+                    )
 
         self.check([lambda payload=payload: one(payload) for payload in PAYLOADS[::3]])
 
@@ -111,14 +136,18 @@ class Redirects(SessionCase):
         fields = browser.form()["fields"]
 
         def form(payload):
-            values = {**fields, "return_to": payload.encode("utf-8", "surrogateescape"), "username": ADA, "password": PASSWORDS[ADA]}
+            values = {
+                **fields, "return_to": payload.encode("utf-8", "surrogateescape"), "username": ADA, "password": PASSWORDS[ADA]
+            }
             reply = browser.post("/auth/login", values, keep=False)
             # A NUL is in no form.
             if "\0" in payload:
                 return self.assertIn(reply.status, (303, 400), payload)
             self.assertEqual((reply.status, len(reply.all("location"))), (303, 1), payload)
             self.assertHome(reply.location, payload)
-            self.assertEqual({cookie.name for cookie in reply.cookies.values()} - {SESSION}, {"__Host-gw_flow", "__Host-gw_device"}, payload)
+            self.assertEqual(
+                {cookie.name for cookie in reply.cookies.values()} - {SESSION}, {"__Host-gw_flow", "__Host-gw_device"}, payload
+            )
 
         def json(payload):
             reply = browser.api("/auth/login", {"username": ADA, "password": PASSWORDS[ADA], "return_to": payload}, keep=False)
@@ -135,7 +164,9 @@ class Redirects(SessionCase):
         cookie = f"{SESSION}={browser.session}"
 
         def one(payload):
-            reply = browser.navigate("/auth/login?return_to=" + urllib.parse.quote(payload, safe=""), cookies=cookie, keep=False)
+            reply = browser.navigate(
+                "/auth/login?return_to=" + urllib.parse.quote(payload, safe=""), cookies=cookie, keep=False
+            )
             self.assertEqual(reply.status, 303, payload)
             self.assertHome(reply.location, payload)
 
@@ -179,7 +210,10 @@ class Redirects(SessionCase):
         browser = self.browser()
 
         def one(payload):
-            for path in ("/auth/start?return_to=", "/auth/handoff?code=x&state=y&return_to=", "/auth/login?state=" + "A" * 43 + "&return_to="):
+            for path in (
+                "/auth/start?return_to=", "/auth/handoff?code=x&state=y&return_to=",
+                "/auth/login?state=" + "A" * 43 + "&return_to="
+            ):
                 reply = browser.navigate(path + urllib.parse.quote(payload, safe=""), keep=False)
                 if reply.location:
                     self.assertEqual(destination(reply.location), f"https://{HOST}", (path, payload))
@@ -212,14 +246,22 @@ class Redirects(SessionCase):
             page = browser.navigate("/auth/login?return_to=" + urllib.parse.quote(target, safe=""), keep=False)
             if target != "/":
                 self.assertEqual(page.page.forms[0]["fields"]["return_to"], target)
-            reply = browser.post("/auth/login", {**fields, "return_to": target, "username": ADA, "password": PASSWORDS[ADA]}, keep=False)
+            reply = browser.post(
+                "/auth/login", {**fields, "return_to": target, "username": ADA, "password": PASSWORDS[ADA]}, keep=False
+            )
             self.assertEqual((reply.status, reply.location), (303, target))
-        own = browser.post("/auth/login", {**fields, "return_to": f"https://{HOST}/a?b", "username": ADA, "password": PASSWORDS[ADA]}, keep=False)
+        own = browser.post(
+            "/auth/login", {**fields, "return_to": f"https://{HOST}/a?b", "username": ADA, "password": PASSWORDS[ADA]},
+            keep=False
+        )
         self.assertEqual(own.location, "/a?b")
 
     def test_the_host_of_the_request_decides_nothing(self):
         """A Location is never made of what a client says of the host (`users.md` 33)."""
-        for fields in ([("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "http")], [("Forwarded", "host=evil.example;proto=http")], [("X-Original-URL", "//evil.example")]):
+        for fields in (
+            [("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "http")],
+            [("Forwarded", "host=evil.example;proto=http")], [("X-Original-URL", "//evil.example")]
+        ):
             reply = self.browser().navigate("/x", fields=fields)
             self.assertEqual(reply.location, "/auth/login?return_to=/x")
             page = self.browser().navigate("/auth/login", fields=fields)

@@ -93,14 +93,19 @@ class SQLite(Base):
             self.assertEqual(kept.fetch("/x").seen("X-User-Id"), [ADA])
             self.assertEqual(self.status(gateway, gone), 401)
             again = kept.facts().json
-            self.assertEqual({key: again[key] for key in ("created", "csrf_token", "handle")}, {key: facts[key] for key in ("created", "csrf_token", "handle")})
+            self.assertEqual(
+                {key: again[key] for key in ("created", "csrf_token", "handle")},
+                {key: facts[key] for key in ("created", "csrf_token", "handle")}
+            )
         # So does what is known of the browser: forms of before the restart still go through.
         form = kept.form("/auth/login?step_up=1")
         gateway.process.send_signal(signal.SIGTERM)
         gateway.process.wait(15)
         gateway = self.gateway(SQLITE, FILE=file)
         kept.port = gateway.port
-        self.assertEqual(kept.post(form["action"], {**form["fields"], "username": ADA, "password": "analytical engine 1843"}).status, 303)
+        self.assertEqual(
+            kept.post(form["action"], {**form["fields"], "username": ADA, "password": "analytical engine 1843"}).status, 303
+        )
         self.assertEqual(self.logout(kept).status, 200)
 
     def test_no_id_is_in_the_file(self):
@@ -109,7 +114,10 @@ class SQLite(Base):
         browser = Browser(gateway.port).enter()
         content = b"".join(path.read_bytes() for path in folder.iterdir())
         self.assertIn(ADA.encode(), content)
-        for secret in (browser.session.encode(), base64.urlsafe_b64decode(browser.session + "="), browser.jar[DEVICE].split(".")[-1].encode()):
+        for secret in (
+            browser.session.encode(), base64.urlsafe_b64decode(browser.session + "="),
+            browser.jar[DEVICE].split(".")[-1].encode()
+        ):
             self.assertNotIn(secret, content)
 
     def test_killed_at_random_moments(self):
@@ -167,10 +175,16 @@ class SQLite(Base):
             gateway.stop()
             gateway = self.gateway(SQLITE, FILE=file)
             sample = list(live) if len(live) < 400 else chance.sample(list(live), 400)
-            lost = [cookie for cookie, status in zip(sample, parallel([lambda one=one: self.status(gateway, one) for one in sample], 8)) if status != 200]
+            lost = [
+                cookie for cookie,
+                status in zip(sample, parallel([lambda one=one: self.status(gateway, one) for one in sample], 8)) if status != 200
+            ]
             self.assertEqual(len(lost), 0, f"round {number}: {len(lost)} of {len(sample)} acknowledged logins are lost")
             sample = list(over) if len(over) < 400 else chance.sample(list(over), 400)
-            back = [cookie for cookie, status in zip(sample, parallel([lambda one=one: self.status(gateway, one) for one in sample], 8)) if status != 401]
+            back = [
+                cookie for cookie,
+                status in zip(sample, parallel([lambda one=one: self.status(gateway, one) for one in sample], 8)) if status != 401
+            ]
             self.assertEqual(len(back), 0, f"round {number}: {len(back)} of {len(sample)} acknowledged logouts came back")
         self.assertEqual(sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone(), ("ok",))
 
@@ -179,8 +193,14 @@ class SQLite(Base):
         gateway = self.gateway(text, FILE=self.folder() / "sessions.db")
         for _ in range(20):
             Browser(gateway.port).sign_in()
-        self.assertEventually(lambda: peers.metric(gateway, "sessions_live") == 20 or peers.metric(gateway, "sessions_created_total") == 20, "not counted", 8)
-        self.assertEventually(lambda: peers.metric(gateway, "sessions_ended_total{reason=\"expiredIdle\"}") + peers.metric(gateway, "sessions_ended_total{reason=\"expiredAbsolute\"}") == 20, "not swept", 15)
+        self.assertEventually(
+            lambda: peers.metric(gateway, "sessions_live") == 20 or peers.metric(gateway, "sessions_created_total") == 20,
+            "not counted", 8
+        )
+        self.assertEventually(
+            lambda: peers.metric(gateway, "sessions_ended_total{reason=\"expiredIdle\"}") + peers.metric(gateway, "sessions_ended_total{reason=\"expiredAbsolute\"}") == 20,
+            "not swept", 15
+        )
         self.assertEqual(peers.metric(gateway, "sessions_live"), 0)
 
     def test_a_file_that_cannot_be_used_keeps_it_from_starting(self):
@@ -257,7 +277,10 @@ class Server:
 
     def __init__(self, *options):
         self.port = peers.free_port()
-        words = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        words = [
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
+            "--appendfsync", "always"
+        ]
         self.process = peers.Process([*words, "--dir", "@FOLDER@", *options], self.port)
 
     def kill(self):
@@ -315,7 +338,9 @@ class Redis(Base):
         browser = Browser(first.port)
         form = browser.form()
         browser.port = second.port
-        self.assertEqual(browser.post("/auth/login", {**form["fields"], "username": ADA, "password": "analytical engine 1843"}).status, 303)
+        self.assertEqual(
+            browser.post("/auth/login", {**form["fields"], "username": ADA, "password": "analytical engine 1843"}).status, 303
+        )
         page = Browser(first.port)
         form = page.login(TINA).page.forms[0]
         page.port = second.port
@@ -348,7 +373,9 @@ class Redis(Base):
         self.assertEqual((reply.code, reply.cookies), ("sessions_unavailable", {}))
         self.away(first)
         server.start()
-        self.assertEventually(lambda: self.status(first, browser.session) == 200 and self.status(second, browser.session) == 200, "not back", 8)
+        self.assertEventually(
+            lambda: self.status(first, browser.session) == 200 and self.status(second, browser.session) == 200, "not back", 8
+        )
         self.assertEventually(lambda: first.get("/readyz", port=first.ops_port).status == 200, "not ready", 5)
         self.assertEqual(Browser(second.port).login_api(BOB).status, 200)
         self.assertEqual(self.logout(browser).status, 200)
@@ -458,7 +485,9 @@ class Redis(Base):
 
     def test_with_a_password(self):
         server = self.server("--requirepass", "a good one")
-        gateway = self.gateway(REDIS, {"redis": b"a good one\n"}, REDIS=server.port, FAILURE="deny", EXTRA=', password: "file:redis"')
+        gateway = self.gateway(
+            REDIS, {"redis": b"a good one\n"}, REDIS=server.port, FAILURE="deny", EXTRA=', password: "file:redis"'
+        )
         browser = Browser(gateway.port).sign_in()
         self.assertEqual(self.status(gateway, browser.session), 200)
         self.assertNotIn("a good one", "".join(gateway.log))

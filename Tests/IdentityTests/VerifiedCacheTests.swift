@@ -118,6 +118,17 @@ struct VerifiedCacheTests {
         }
     }
 
+    @Test("spread out, it finds as many as it is for when they come in turns")
+    func rotation() throws {
+        let cache = VerifiedCache(entries: 4096, spread: 4)
+        let ada = try principal()
+        for i in 0..<4096 { cache.insert("token-\(i)", ada) }
+        let found = (0..<4096).filter { cache.find("token-\($0)") != nil }.count
+        #expect(found > 4000)
+        for i in 0..<100_000 { cache.insert("other-\(i)", ada) }
+        #expect(cache.memory <= 4096 * 4096)
+    }
+
     @Test("switched off it keeps nothing")
     func off() throws {
         let cache = VerifiedCache(entries: 0)

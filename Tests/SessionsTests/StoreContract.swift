@@ -54,7 +54,7 @@ struct StoreKind: Sendable, CustomTestStringConvertible {
     }
 
     /// The stores that the contract runs on; a new store is added here.
-    static let all: [StoreKind] = [memory, sqlite]
+    static let all: [StoreKind] = [memory, sqlite, redis, redisCluster]
 }
 
 /// Unix time around now, for values that end by the store's own clock.

@@ -122,7 +122,8 @@ extension Exchange {
 
     private func bodyWindowEnded() {
         let expected = UInt64(plan.timeouts.bodyProgress) * plan.minimumBodyRate / 1000
-        if requestBytes &- window >= expected || (out?.count ?? 0) &- sent >= lowWater { return watchBody() }
+        let isBackendSlow = phase != .collecting && (out?.count ?? 0) &- sent >= lowWater
+        if requestBytes &- window >= expected || isBackendSlow { return watchBody() }
         worker.metrics.timedOut(.bodyProgress)
         phase == .answering ? abort() : fail(.bodyTimeout)
     }

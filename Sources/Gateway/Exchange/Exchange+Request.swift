@@ -95,7 +95,8 @@ extension Exchange {
         else { return }
         var rounds = 0
         while !requestComplete {
-            guard let out = outBuffer(), out.count &- sent < lowWater else { break }
+            // A page of ours takes all of it before anything goes on: its own limit ends it.
+            guard let out = outBuffer(), phase == .collecting || out.count &- sent < lowWater else { break }
             if connection.input == nil || inputIsStuck {
                 if rounds >= 16 {
                     connection.later()
