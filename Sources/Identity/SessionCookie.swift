@@ -15,8 +15,9 @@ public enum CookieFinding {
 
 /// The cookies of the gateway's own.
 public struct OwnCookies: Sendable {
-    /// More than this is no browser's: nothing of it is looked at (bytes of all Cookie fields, and pairs).
+    /// More than this is no browser's: nothing of it is looked at (bytes of all Cookie fields).
     public static let longestField = 8192
+    /// The same for pairs.
     public static let mostPairs = 64
     /// Bytes of a session id in a cookie.
     public static let idLength = 43

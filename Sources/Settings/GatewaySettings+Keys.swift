@@ -37,7 +37,11 @@ extension GatewaySettings {
         Key("accounts", \.accounts, doc: "People who log in with a password; without this section nobody does."),
         Key("sessions", \.sessions, doc: "Login sessions: where they are kept, how long they last, their cookie."),
         Key("portal", \.portal, doc: "The pages for logging in and out, and for one's own sessions."),
-        Key("audit_log", \.auditLog, doc: "Who logged in, was refused, logged out: a chain of lines that shows tampering."),
+        Key(
+            "audit_log",
+            \.auditLog,
+            doc: "Who logged in, was refused, logged out: a chain of lines that shows tampering."
+        ),
         Key("identity", \.identity, doc: "What services are told about the caller."),
         Key("assertion", \.assertion, doc: "The signed assertion for services, for routes that ask for it."),
         Key("upstreams", \.upstreams, count: 0...1024, doc: "Named sets of servers."),
@@ -51,7 +55,12 @@ extension GatewaySettings {
         Key("routes", \.routes, count: 0...10_000, doc: "Which requests go where, and what is asked of the caller."),
         Key("access_log", \.accessLog, doc: "The JSON access log, one line for each request."),
         Key("log", \.log, doc: "The process log on standard error."),
-        Key("ops", \.ops, doc: "The operators' listener: /livez, /readyz, /startupz, /metrics, /revocations."),
+        Key(
+            "ops",
+            \.ops,
+            doc: "The operators' listener: /livez, /readyz, /startupz, /metrics, /revocations, /sessions,"
+                + " /throttle."
+        ),
     ]
 
     /// The file of revocations can be written.

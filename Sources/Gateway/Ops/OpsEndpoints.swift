@@ -3,15 +3,21 @@ import Bytes
 import HTTP
 import Telemetry
 
-/// Answers `/livez`, `/readyz`, `/startupz`, `/metrics`, `/revocations` and `/sessions`.
+/// Answers `/livez`, `/readyz`, `/startupz`, `/metrics`, `/revocations`, `/sessions` and `/throttle`.
 struct OpsEndpoints {
     unowned let gateway: Gateway
+
+    private static let paths = "/livez /readyz /startupz /metrics /revocations /sessions /throttle\n"
 
     func answer(_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) {
         if request.path == "/revocations" { return gateway.answerRevocations(request, reply) }
         if request.path == "/sessions" || request.path.hasPrefix("/sessions/") {
             guard let records = gateway.sessionRecords else { return reply(.problem(404, "there are no accounts")) }
             return records.answer(request, reply)
+        }
+        if request.path == "/throttle" {
+            guard let records = gateway.sessionRecords else { return reply(.problem(404, "there are no accounts")) }
+            return reply(records.throttle(request))
         }
         guard request.method == .get || request.method == .head else {
             return reply(.problem(405, "only GET and HEAD"))
@@ -29,7 +35,7 @@ struct OpsEndpoints {
         case "/readyz":
             ready(verbose: query.split(separator: "&").contains { $0 == "verbose" || $0.hasPrefix("verbose=") })
         case "/metrics": metrics()
-        default: OpsAnswer(404, "text/plain; charset=utf-8", "/livez /readyz /startupz /metrics /revocations /sessions\n")
+        default: OpsAnswer(404, "text/plain; charset=utf-8", Self.paths)
         }
     }
 

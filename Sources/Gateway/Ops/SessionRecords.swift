@@ -1,4 +1,5 @@
 // COLD. `/sessions` of the ops listener: operators list sessions, look at one, and end them.
+import Accounts
 import Bytes
 import HTTP
 import Identity
@@ -66,6 +67,27 @@ final class SessionRecords {
     func answered(_ ticket: UInt64, _ answer: Answer) {
         let reply = replies.removeValue(forKey: ticket)
         reply?(OpsAnswer(answer.status, answer.isJSON ? "application/json" : "text/plain; charset=utf-8", answer.text))
+    }
+
+    /// Answers `/throttle`: accounts that only a known device gets into, and `DELETE ?account=…` lets one in again.
+    func throttle(_ request: OpsRequest) -> OpsAnswer {
+        guard !request.hasOrigin else { return .problem(403, "not for web pages") }
+        switch request.method {
+        case .get, .head:
+            let names = desk.throttle.locked().map { name in
+                var json: [UInt8] = []
+                SessionClaims.append(name, to: &json)
+                return String(decoding: json, as: UTF8.self)
+            }
+            return OpsAnswer(200, "application/json", "{\"locked\":[\(names.joined(separator: ","))]}\n")
+        case .delete:
+            guard let parts = Self.parts(of: request.query), parts.count == 1, let account = parts["account"] else {
+                return .problem(400, "say whose: account")
+            }
+            let wasKnown = desk.throttle.reset(account: AccountName.canonical(account) ?? account)
+            return OpsAnswer(200, "application/json", "{\"reset\":\(wasKnown)}\n")
+        default: return .problem(405, "GET and DELETE only")
+        }
     }
 
     private static func parts(of query: String) -> [String: String]? {

@@ -33,7 +33,7 @@ final class SessionDesk: Sendable {
 
     /// Threads that hash passwords, and what is known of failures: kept over reloads.
     let hashing: HashingPool
-    private let throttle: LoginThrottle
+    let throttle: LoginThrottle
     let audit: AuditDesk?
 
     init(store: any SessionStore, accounts: AccountSettings, settings: SessionSettings, audit: AuditDesk?) {
@@ -85,7 +85,13 @@ final class SessionDesk: Sendable {
         while true {
             let changes = await portal.accountsChanged(directory)
             end(changes.ended.map(\.key))
-            for ended in changes.ended { counts.ended(ended.reason) }
+            for ended in changes.ended {
+                counts.ended(ended.reason)
+                // A new password has not been guessed at yet.
+                if ended.reason == .accountChanged, let account = ended.record?.account {
+                    _ = throttle.reset(account: account)
+                }
+            }
             changed(changes.refreshed)
             guard !changes.isComplete else { return }
             tell(.unknown)
