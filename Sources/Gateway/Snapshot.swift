@@ -152,6 +152,8 @@ final class Snapshot: Sendable {
     let maximumRequests: UInt32
     let bufferLimit: Int
     let http2Limits: HTTP2Limits
+    /// Most milliseconds for which the end of a client's connection is put off; 0 for none.
+    let http2EndDelay: Int64
     let http2UpstreamLimits: HTTP2Limits
     let chunkExtensionLimit: Int
     let drain: Int64
@@ -198,6 +200,7 @@ final class Snapshot: Sendable {
         maximumRequests = UInt32(clamping: settings.limits.requestsPerConnection)
         bufferLimit = settings.limits.buffer.bytes
         http2Limits = settings.limits.http2Limits
+        http2EndDelay = Int64(settings.limits.http2.endDelay.milliseconds)
         var http2 = HTTP2Limits.upstream
         http2.queueHigh = bufferLimit
         http2.queueLow = bufferLimit / 4

@@ -6,6 +6,12 @@ import Reactor
 import TLS
 import Telemetry
 
+/// What the poller said of a connection whose handshake is under way.
+struct Greeting {
+    let key: UInt64
+    let readiness: Readiness
+}
+
 extension Worker {
     /// Takes waiting clients, at most 64; whether there may be more.
     @discardableResult
@@ -61,7 +67,7 @@ extension Worker {
                 listener: listener
             )
             guard enter(descriptor, .handshake(handshake), listener) else { return handshake.dropped() }
-            return handshake.step()
+            return greeted.append(Greeting(key: key, readiness: []))
         }
         let connection = HTTP1Connection(
             worker: self,
@@ -128,6 +134,22 @@ extension Worker {
         )
         slots[Int(former.descriptor)] = .http2(connection)
         connection.opened(bytes)
+    }
+
+    /// Microseconds of a turn for handshakes: each costs as much as many requests, which come first.
+    private static let shareOfHandshakes: Int64 = 500
+
+    /// Goes on with handshakes, in the order in which their bytes came.
+    func shakeHands() {
+        let started = Clock.microseconds()
+        var count = 0
+        while count < greeted.count {
+            if count > 0, Clock.microseconds() &- started > Self.shareOfHandshakes { break }
+            let greeting = greeted[count]
+            count += 1
+            if case .handshake(let connection) = slot(greeting.key) { connection.ready(greeting.readiness) }
+        }
+        greeted.removeFirst(count)
     }
 
     /// Whether another TLS handshake may begin now: each listener has so many per second.

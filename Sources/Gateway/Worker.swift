@@ -94,6 +94,11 @@ final class Worker {
     var connections = 0
     private(set) var activeExchanges = 0
     var handshakes = HandshakeBudget()
+    /// Handshakes that can go on.
+    var greeted: [Greeting] = []
+    /// Clients whose connections failed lately, and connections whose end is put off for it.
+    var offenders: Offenders
+    var penalties = 0
     /// Connections of each listener, over all workers.
     let loads: [ListenerLoad?]
     var drainDeadline: Int64?
@@ -135,6 +140,7 @@ final class Worker {
         backendFrames = .allocate(capacity: Self.framesSize)
         workspace = HTTP2Workspace(pool: small)
         random = FastRandom()
+        offenders = Offenders(seed: random.next())
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
         requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
@@ -156,7 +162,7 @@ final class Worker {
         // Ready from now on, not from the first event on.
         tick()
         while true {
-            let isBusy = !pending.isEmpty || !unflushed.isEmpty
+            let isBusy = !pending.isEmpty || !unflushed.isEmpty || !greeted.isEmpty
             let limit: Int64 = isDraining ? 20 : 500
             let count = poller.wait(milliseconds: isBusy ? 0 : wheel.timeout(now: now, limit: limit))
             tick()
@@ -166,6 +172,7 @@ final class Worker {
             }
             fireTimers()
             resumePending()
+            if !greeted.isEmpty { shakeHands() }
             flushQueued()
             lane?.tick(now: now)
             if Clock.milliseconds() - now > plan.timeouts.loopStall { metrics.add(.loopStalls, 1) }
@@ -190,7 +197,7 @@ final class Worker {
         case .http2(let connection): connection.ready(readiness)
         case .backend(let connection): connection.ready(readiness)
         case .listener(let listener, let plan): accept(listener, plan)
-        case .handshake(let connection): connection.ready(readiness)
+        case .handshake: greeted.append(Greeting(key: UInt64(generation) << 32 | UInt64(place), readiness: readiness))
         case .mailbox: readMail()
         case .free: break
         }
@@ -223,7 +230,12 @@ final class Worker {
         guard !pending.isEmpty else { return }
         let due = pending
         pending.removeAll(keepingCapacity: true)
-        for key in due {
+        let started = Clock.microseconds()
+        for (place, key) in due.enumerated() {
+            // The rest comes first in the next turn, after what is new then.
+            if place & 1 == 1, Clock.microseconds() &- started > Self.shareOfPending {
+                return pending.insert(contentsOf: due[place...], at: 0)
+            }
             switch slot(key) {
             case .http1(let connection): connection.resume()
             case .http2(let connection): connection.resume()
@@ -233,6 +245,9 @@ final class Worker {
             }
         }
     }
+
+    /// Microseconds of a turn for connections that have had their share of the one before.
+    private static let shareOfPending: Int64 = 1000
 
     /// Sends what multiplexed connections have queued in this turn.
     private func flushQueued() {

@@ -10,6 +10,8 @@ public final class HTTP2Workspace {
     let fields: UnsafeMutablePointer<nghttp2_nv>
     /// The most fields of one section that we send.
     static let capacity = 512
+    /// Credentials that were decompressed already.
+    let credentials = CredentialMemo()
     private var random = SystemRandomNumberGenerator()
 
     /// A workspace whose buffers come from `pool`.

@@ -32,6 +32,10 @@ struct FrameHeader {
     static let continuation: UInt8 = 9
     static let priorityUpdate: UInt8 = 16
 
+    /// A field section in one frame, with nothing but it in the payload.
+    @inline(__always)
+    var isWholeSection: Bool { type == Self.headers && flags & ~Self.endStream == Self.endHeaders }
+
     /// END_STREAM, and ACK of SETTINGS and PING.
     static let endStream: UInt8 = 1
     static let acknowledge: UInt8 = 1
@@ -86,7 +90,11 @@ extension Multiplexer {
             let n = min(available, 9 &+ frame.length)
             frameLeft = 9 &+ frame.length &- n
             if frame.type == FrameHeader.priority { notePriority(bytes + 9, n &- 9) }
-            feed(bytes, n)
+            if frame.isWholeSection, frame.length > CredentialMemo.shortest, isServer, frameLeft == 0 {
+                feedHead(bytes, n)
+            } else {
+                feed(bytes, n)
+            }
             if frameLeft == 0 { endFrame() }
             return n
         }
@@ -102,6 +110,16 @@ extension Multiplexer {
             if frameLeft == 0 { endFrame() }
         }
         return n
+    }
+
+    /// Gives a whole field section to the library, without the credential that was seen before.
+    private func feedHead(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+        guard let (frame, value) = workspace.credentials.shorten(bytes, count), let start = frame.baseAddress else {
+            return feed(bytes, count)
+        }
+        credential = value
+        feed(start, frame.count)
+        credential = UnsafeBufferPointer(start: nil, count: 0)
     }
 
     /// Gives bytes to the library; what they mean comes back through the callbacks.

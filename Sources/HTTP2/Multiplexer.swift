@@ -63,6 +63,8 @@ final class Multiplexer {
 
     // The field section that is being received.
     var section = FieldSectionState()
+    /// What stands for the mark in it; empty when there is none.
+    var credential = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
     var head: OutputBuffer?
     var pseudo: OutputBuffer?
     var cookies: OutputBuffer?

@@ -108,5 +108,13 @@ extension HTTP2LimitSettings {
             in: 10...1_000_000,
             doc: "Frames for requests that are over, and whatever else is tolerated once, in ten seconds."
         ),
+        Key(
+            "end_delay",
+            \.endDelay,
+            in: .zero ... .seconds(10),
+            doc:
+                "How long the end of a connection that failed is put off at most, when its client's address had many of them "
+                + "lately, so that it comes again less often; trusted proxies are exempt; off: not at all."
+        ),
     ]
 }

@@ -77,6 +77,9 @@ public struct HTTP2LimitSettings: SettingsSection {
     public var unknownFrames = 100
     /// Frames for requests that are over, and whatever else is tolerated once, in ten seconds.
     public var oddities = 1000
+    /// How long the end of a connection that failed is put off at most, when its client's address had many of them
+    /// lately; off: not at all.
+    public var endDelay = Duration.milliseconds(500)
     /// Where the keys were written.
     public var marks = Marks()
 

@@ -10,6 +10,7 @@ from frames import (
     WINDOW_UPDATE, block, frame, integer, literal, request, settings, string,
 )
 from h2cases import Suite, served
+from peers import metric
 
 # The scheme is an entry of the static table, one byte, so that frames fit both kinds of connection.
 HEAD = block(request(path=b"/fast")[:1]) + b"\x86" + block(request(path=b"/fast")[2:])
@@ -99,7 +100,7 @@ routes:
   - {name: fast, match: {path: /fast}, auth: public, respond: {status: 200, body: hi}}
   - {name: wait, match: {path: /wait}, auth: public, forward: {upstream: a}}
 """
-    settings = "limits: {requests_per_connection: 1000000}\n"
+    settings = "limits: {requests_per_connection: 1000000, http2: {end_delay: off}}\n"
 
     def setUp(self):
         super().setUp()
@@ -165,6 +166,40 @@ routes:
                     c.send(start)
                     self.flood(c, make, rounds)
                     self.assertTrue(good.alive())
+
+
+class Again(Suite):
+    """Who was cut off comes again at once."""
+
+    settings = "limits: {http2: {end_delay: 2s}}\n"
+    routes = "routes: [{name: fast, match: {path: /fast}, auth: public, respond: {status: 200, body: hi}}]\n"
+
+    def test_is_told_later_and_others_of_the_address_are_not(self):
+        with self.connect() as good:
+            longest = 0
+            for _ in range(60):
+                with self.connect() as c:
+                    c.send(frame(PING, 0, 0, bytes(8)) * 60)
+                    started = time.monotonic()
+                    self.assertTrue(c.wait(lambda: c.goaway is not None, 4), "no GOAWAY")
+                    self.assertEqual(c.goaway.code, ENHANCE_YOUR_CALM)
+                    self.assertTrue(c.closes(1))
+                    longest = max(longest, time.monotonic() - started)
+                if longest > 0.4:
+                    break
+            self.assertGreater(longest, 0.4)
+            with self.connect() as bad:
+                bad.send(frame(PING, 0, 0, bytes(8)) * 60)
+                # Neither an old nor a new connection of the same address waits for that end.
+                good.get(1, b"/fast")
+                served(good, 1)
+                with self.connect() as newcomer:
+                    newcomer.get(1, b"/fast")
+                    served(newcomer, 1)
+                bad.poll(0)
+                self.assertIsNone(bad.goaway)
+                self.assertTrue(bad.wait(lambda: bad.goaway is not None, 4), "no GOAWAY")
+        self.assertGreater(metric(self.gateway, "http2_ends_put_off_total"), 0)
 
 
 class Slow(Suite):

@@ -91,6 +91,11 @@ class DownstreamConnection {
     /// Runs the connection again in the next turn.
     func later() {}
 
+    /// Whether a request goes to its backend only when all that came with it was read; `forwardHeld` follows then.
+    ///
+    /// Streams only: a client can withdraw a request as soon as it has made it, at no cost to itself.
+    func holdsRequest() -> Bool { false }
+
     /// `count` bytes of content went on: the client may send as many more.
     func took(_ count: Int) {}
 

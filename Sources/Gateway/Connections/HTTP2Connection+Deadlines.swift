@@ -18,6 +18,11 @@ extension HTTP2Connection {
     func timerFired() {
         guard phase != .closed else { return }
         codec.now = worker.now
+        if phase == .waiting {
+            if worker.now < deadline { return wake(deadline) }
+            endWaiting()
+            return beginClosing()
+        }
         if phase == .closing || phase == .lingering {
             if worker.now < deadline { return wake(deadline) }
             return output == nil ? close() : abort()

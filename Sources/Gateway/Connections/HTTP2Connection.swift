@@ -10,7 +10,8 @@ import Telemetry
 /// A connection that carries many exchanges at once.
 ///
 ///     open ──drain, too many requests──► draining ──last stream ended──► closing ──all is sent──► lingering ──► closed
-///       └──────────failed, idle for too long──────────────────────────────►┘
+///       ├──────────failed, idle for too long──────────────────────────────►┤
+///       └──────────failed, and its client does so often──────► waiting ────►┘
 ///
 /// Owned by its worker's table.
 final class HTTP2Connection {
@@ -18,6 +19,8 @@ final class HTTP2Connection {
         case open
         /// The client was told to open no further stream, but some may be on their way.
         case draining
+        /// It has failed, and is told so later: its client had many connections ended, and would come again at once.
+        case waiting
         /// Nothing is read any more; what is queued is sent.
         case closing
         /// Our direction is closed; what still comes is read and dropped.
@@ -48,6 +51,10 @@ final class HTTP2Connection {
     private var willFlush = false
     /// Bytes that were read and dropped.
     private var dropped = 0
+    /// The client has had many connections ended, this one included.
+    var wasPutOff = false
+    /// Its share of the worker's time.
+    var turn = ConnectionTurn()
     let timer: TimerID
     var deadline = Int64.max
     /// When the second step of a drain is due.
@@ -83,8 +90,10 @@ final class HTTP2Connection {
         worker.metrics.adjust(.http2ConnectionsOpen, by: 1)
         setDeadline(worker.now + worker.plan.timeouts.headers)
         codec.now = worker.now
-        if let first, let start = first.baseAddress { receive(start, first.count) }
-        pump()
+        turn.begin()
+        var isDone = true
+        if let first, let start = first.baseAddress { isDone = take(start, first.count) }
+        if isDone { pump() }
         flush()
     }
 
@@ -104,28 +113,36 @@ final class HTTP2Connection {
             flushLater()
         }
         if readiness.contains(.error) { return close() }
+        if turn.isHeavy, isReadable { return worker.later(key) }
+        turn.begin()
         pump()
     }
 
     /// A turn later, after a share of work was used up.
     func resume() {
         codec.now = worker.now
-        let due = queued
-        queued.removeAll(keepingCapacity: true)
-        for tag in due { streams[Int(tag)].pump() }
+        turn.begin()
+        if !queued.isEmpty {
+            let due = queued
+            queued.removeAll(keepingCapacity: true)
+            for tag in due { streams[Int(tag)].pump() }
+        }
         pump()
     }
 
     /// Reads what the client sends after the end, so that a reset does not overtake our last frames.
     private func discard() {
+        var rounds = 0
         while canRead {
+            if rounds == 4 { return worker.later(key) }
+            rounds += 1
             let count = transport.read(worker.frames, Worker.framesSize)
             if count == IO.wouldBlock {
                 canRead = false
                 return
             }
             dropped += max(0, count)
-            if count <= 0 || dropped > Self.dropLimit { return close() }
+            if count <= 0 || dropped > (wasPutOff ? Self.dropLimit >> 4 : Self.dropLimit) { return close() }
         }
     }
 
@@ -137,11 +154,15 @@ final class HTTP2Connection {
 
     private func pump() {
         if phase == .lingering { return discard() }
+        guard takeWaiting() else { return turn.end() }
         var rounds = 0
         while canRead, phase == .open || phase == .draining {
             // The client does not take what we have to say: nothing more of it is heard.
             if (output?.count ?? 0) >= Self.outputLimit { return }
-            if rounds == 4 { return worker.later(key) }
+            if rounds == 4 {
+                worker.later(key)
+                break
+            }
             rounds += 1
             let bytes = worker.frames
             let count = transport.read(bytes, Worker.framesSize)
@@ -152,19 +173,20 @@ final class HTTP2Connection {
             }
             worker.metrics.add(.bytesIn, UInt64(count))
             if !hangup, !transport.mayHaveMore(after: count, of: Worker.framesSize) { canRead = false }
-            receive(bytes, count)
+            if !take(bytes, count) { break }
         }
+        turn.end()
     }
 
-    private func receive(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-        var offset = 0
+    /// Deals with what came from `offset` on; false when the turn was over before all was dealt with.
+    func receive(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ offset: inout Int) -> Bool {
         while phase == .open || phase == .draining {
             switch codec.next(bytes, count, at: &offset) {
             case .needMore:
                 if codec.wantsWrite || codec.isFinished { flushLater() }
                 let since = codec.partialSince
                 if since >= 0 { wake(since + worker.plan.timeouts.headers) }
-                return
+                return true
             case .request(let id, let isComplete, let isTunnel): begin(id, isComplete: isComplete, isTunnel: isTunnel)
             case .refuse(let id, let error):
                 worker.refused(error)
@@ -193,8 +215,13 @@ final class HTTP2Connection {
             case .pingAcknowledged: break
             case .failed(let error): failed(error)
             }
+            if turn.isOver() { return false }
         }
+        return true
     }
+
+    /// Sends a request on that was held, unless it was withdrawn.
+    func forwardHeld(_ tag: Int32) { streams[Int(tag)].exchange?.forwardHeld() }
 
     private func stream(_ tag: Int32, _ id: Int32) -> HTTP2Stream? {
         guard tag >= 0, Int(tag) < streams.count else { return nil }
@@ -262,7 +289,7 @@ final class HTTP2Connection {
 
     /// Sends what is queued at the end of this turn, all streams' frames together.
     func flushLater() {
-        guard !willFlush, phase != .closed, phase != .lingering else { return }
+        guard !willFlush, phase != .closed, phase != .lingering, phase != .waiting else { return }
         willFlush = true
         worker.flushLater(key)
     }
@@ -270,7 +297,7 @@ final class HTTP2Connection {
     /// Sends what the socket takes.
     func flush() {
         willFlush = false
-        guard phase != .closed, phase != .lingering else { return }
+        guard phase != .closed, phase != .lingering, phase != .waiting else { return }
         codec.now = worker.now
         if let output { sendQueued(output) }
         var rounds = 0
@@ -289,7 +316,8 @@ final class HTTP2Connection {
         if output != nil || codec.stalledSince >= 0 { wake(worker.now + worker.plan.timeouts.write) }
         if codec.hasNews, phase != .closing {
             var nothing: UInt8 = 0
-            receive(&nothing, 0)
+            turn.begin()
+            _ = take(&nothing, 0)
         }
         if phase == .closing || codec.isFinished, output == nil { finishClosing() }
     }
@@ -324,12 +352,12 @@ final class HTTP2Connection {
         guard buffer.isEmpty else { return }
         dropOutput()
         // Reading had stopped while the client did not take what it was sent.
-        if canRead { worker.later(key) }
+        if canRead || turn.waiting != nil { worker.later(key) }
     }
 
     private func dropOutput() {
         guard let buffer = output else { return }
-        if buffer.capacity > 64 * 1024 { worker.large.give(buffer) } else { worker.small.give(buffer) }
+        give(buffer)
         output = nil
     }
 
@@ -340,7 +368,7 @@ final class HTTP2Connection {
         if case .connection = error { worker.metrics.add(.http2ProtocolErrors, 1) }
         if case .preface = error { worker.metrics.add(.http2ProtocolErrors, 1) }
         loseStreams()
-        beginClosing()
+        if !putOffEnd(error) { beginClosing() }
     }
 
     /// Nothing more is read; what is queued has a moment to be sent.
@@ -371,9 +399,12 @@ final class HTTP2Connection {
 
     func close() {
         guard phase != .closed else { return }
+        endWaiting()
         phase = .closed
         loseStreams()
         dropOutput()
+        if let waiting = turn.waiting { give(waiting) }
+        turn.waiting = nil
         worker.wheel.remove(timer)
         worker.metrics.adjust(.http2ConnectionsOpen, by: -1)
         worker.closed(transport.descriptor, listener)

@@ -88,6 +88,8 @@ final class HTTP2Stream: DownstreamConnection {
         carrier.pumpLater(tag)
     }
 
+    override func holdsRequest() -> Bool { carrier.holdRequest(tag) }
+
     override func beginTunnelling() { isTunnelling = true }
 
     // MARK: The answer

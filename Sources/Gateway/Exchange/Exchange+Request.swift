@@ -16,6 +16,19 @@ extension Exchange {
         self.upstream = upstream
         isReplayable = requestComplete && !upgrade && (method == .get || method == .head || method == .options)
         isKept = sendsRaw && !upgrade
+        if let connection, connection.isStream, connection.holdsRequest() {
+            isHeld = true
+            phase = .waiting
+        } else {
+            lease(fresh: false)
+        }
+    }
+
+    /// Everything that came with the request has been read, and it was not withdrawn.
+    func forwardHeld() {
+        guard isHeld, phase == .waiting else { return }
+        isHeld = false
+        phase = .deciding
         lease(fresh: false)
     }
 

@@ -72,6 +72,8 @@ final class Exchange {
     var isReplayable = false
     /// All that was sent of the request is still in `out`, for a backend that turns it away without looking.
     var isKept = false
+    /// The request waits until what came with it is read.
+    var isHeld = false
     /// How many bytes of `out` are the head.
     var headLength = 0
     /// The backend takes the content unframed, because frames of its own carry it.
@@ -207,6 +209,7 @@ final class Exchange {
         sent = 0
         isReplayable = false
         isKept = false
+        isHeld = false
         sendsRaw = false
         hasSent = false
         tried = 0
