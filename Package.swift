@@ -105,7 +105,11 @@ let package = Package(
             swiftSettings: cold
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Settings", "Bytes"], swiftSettings: cold),
-        .testTarget(name: "GatewayTests", dependencies: ["Gateway", "HTTP", "HTTP2", "Reactor", "Bytes"], swiftSettings: cold),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: ["Gateway", "HTTP", "HTTP2", "Reactor", "Bytes"],
+            swiftSettings: cold
+        ),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Settings"],
