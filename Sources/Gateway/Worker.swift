@@ -99,8 +99,9 @@ final class Worker {
     var listeners: [Listener] = []
     /// Whether no listener is watched for a moment, because there is no descriptor for a client.
     var isFull = false
-    private var pending: [UInt64] = []
-    private var unflushed: [UInt64] = []
+    /// Connections that run again in the next turn, and multiplexed ones with frames to send in this one.
+    var pending: [UInt64] = []
+    var unflushed: [UInt64] = []
     /// Upstreams whose connections are all taken, and who waits for one.
     var lines: [WaitLine] = []
     private var exchangePool: [Exchange] = []
@@ -244,55 +245,6 @@ final class Worker {
             watchListeners()
         }
     }
-
-    private func resumePending() {
-        guard !pending.isEmpty else { return }
-        let due = pending
-        pending.removeAll(keepingCapacity: true)
-        let started = Clock.microseconds()
-        for (place, key) in due.enumerated() {
-            // The rest comes first in the next turn, after what is new then.
-            if place & 1 == 1, Clock.microseconds() &- started > Self.shareOfPending {
-                return pending.insert(contentsOf: due[place...], at: 0)
-            }
-            switch slot(key) {
-            case .http1(let connection): connection.resume()
-            case .http2(let connection): connection.resume()
-            case .backend(let connection): connection.resume()
-            case .upstream(let connection): connection.exchange?.pumpResponse()
-            case .listener, .handshake, .mailbox, .free: break
-            }
-        }
-    }
-
-    /// Microseconds of a turn for connections that have had their share of the one before.
-    private static let shareOfPending: Int64 = 1000
-
-    /// Sends what multiplexed connections have queued in this turn.
-    private func flushQueued() {
-        var rounds = 0
-        while !unflushed.isEmpty, rounds < 4 {
-            rounds += 1
-            let due = unflushed
-            unflushed.removeAll(keepingCapacity: true)
-            for key in due {
-                switch slot(key) {
-                case .http2(let connection): connection.flush()
-                case .backend(let connection): connection.flush()
-                default: break
-                }
-            }
-        }
-    }
-
-    /// Flushes a multiplexed connection at the end of this turn.
-    func flushLater(_ key: UInt64) { unflushed.append(key) }
-
-    /// Runs a connection again in the next turn, because it used up its share of this one.
-    func later(_ key: UInt64) { pending.append(key) }
-
-    /// The same for a backend's connection.
-    func laterUpstream(_ key: UInt64) { pending.append(key) }
 
     // MARK: Descriptors
 

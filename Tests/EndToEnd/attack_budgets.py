@@ -1,11 +1,12 @@
 """One client attacks at full speed, another one works: what the other one feels of it, and what the gateway remembers.
 
-By hand: attack_budgets.py [--seconds 60] [name of an attack ...]
+By hand: attack_budgets.py [--seconds 60] [--attackers 1] [name of an attack ...]
 """
 
 import argparse
 import multiprocessing
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -31,6 +32,10 @@ ATTACKS["windows that open by a byte"] = (
 )
 # Those that are over only when a deadline is.
 PATIENT = {"windows that stay shut"}
+# Those that never come to a frame; what they do is `shake`.
+HANDSHAKES = {"TLS handshakes", "TLS handshakes that are left", "TLS of garbage"}
+for name in HANDSHAKES:
+    ATTACKS[name] = (b"", b"", (None,))
 
 
 def attack(port, start, rounds, patient, until, results):
@@ -71,6 +76,32 @@ def attack(port, start, rounds, patient, until, results):
         if time.time() < until:
             codes[code] = codes.get(code, 0) + 1
     results.put((connections, codes, sent))
+
+
+def shake(port, name, until, results):
+    """Makes the gateway shake hands, one connection after the other."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connections = 0
+    while time.time() < until:
+        connections += 1
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as c:
+                if name == "TLS handshakes":
+                    context.wrap_socket(c).close()
+                elif name == "TLS of garbage":
+                    c.sendall(bytes(range(256)) * 64)
+                    c.recv(1 << 16)
+                else:
+                    hello = ssl.MemoryBIO()
+                    try:
+                        context.wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+                    except ssl.SSLWantReadError:
+                        c.sendall(hello.read())
+                    c.recv(1 << 16)
+        except OSError:
+            pass
+    results.put((connections, {}, 0))
 
 
 def work(port, until, results):
@@ -173,13 +204,14 @@ routes:
         until = time.time() + max(self.seconds, 3 if name in PATIENT else 0)
         worker = multiprocessing.Process(target=work, args=(self.listener("main"), until, results))
         worker.start()
-        attacker = None
-        if name:
+        attackers = []
+        for _ in range(self.attackers if name else 0):
             start, rounds, _ = ATTACKS[name]
-            attacker = multiprocessing.Process(
-                target=attack, args=(self.listener("main"), start, rounds, name in PATIENT, until, attacks)
-            )
-            attacker.start()
+            target, args = attack, (self.listener("main"), start, rounds, name in PATIENT, until, attacks)
+            if name in HANDSHAKES:
+                target, args = shake, (self.listener("tls"), name, until, attacks)
+            attackers.append(multiprocessing.Process(target=target, args=args))
+            attackers[-1].start()
         for _ in range(neighbours):
             multiprocessing.Process(target=spin, args=(until,)).start()
         begun, used = time.time(), processor(self.gateway.process.pid)
@@ -190,8 +222,11 @@ routes:
         share = (processor(self.gateway.process.pid) - used) / (time.time() - begun)
         times = results.get(timeout=20)
         worker.join()
-        found = attacks.get(timeout=20) if attacker else (0, {}, 0)
-        if attacker:
+        found = (0, {}, 0)
+        for attacker in attackers:
+            connections, codes, sent = attacks.get(timeout=20)
+            found = (found[0] + connections, {c: found[1].get(c, 0) + codes.get(c, 0) for c in {*found[1], *codes}}, found[2] + sent)
+        for attacker in attackers:
             attacker.join()
         return times[int(len(times) * 0.99)], most, share, found
 
@@ -216,15 +251,17 @@ routes:
                 # Short runs on a busy machine say little about the hundredth part.
                 self.assertLess(p99, 3 * quiet if self.strict else max(3 * quiet, 30))
 
-    names, strict = (), False
+    names, strict, attackers = (), False, 1
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--attackers", type=int, default=1)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     Budgets.seconds, Budgets.names, Budgets.strict = options.seconds, options.names, True
+    Budgets.attackers = options.attackers
     import unittest
 
     unittest.main(argv=sys.argv[:1])

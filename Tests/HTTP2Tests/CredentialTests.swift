@@ -92,9 +92,9 @@ struct CredentialTests {
         #expect(compressed.heads == plain.heads)
     }
 
-    @Test("what is no Huffman code ends the connection", arguments: [0xff, 0x1f] as [UInt8])
-    func noCode(byte: UInt8) {
-        let server = request(head(Self.field([byte], 200)))
+    @Test("what is no Huffman code ends the connection")
+    func noCode() {
+        let server = request(head(Self.field([0xff], 200)))
         #expect(server.written().last?.type == 7)
         #expect(server.heads[1] == nil)
     }
