@@ -24,8 +24,12 @@ final class ListenerPlan: Sendable {
     let clientIdentity: CertificateAuthenticator?
     /// Who may sign client certificates, in PEM; empty when they are not asked for.
     let clientCA: [UInt8]
-    /// Whether HTTP/2 is spoken beside HTTP/1.
+    /// Whether HTTP/1 is spoken.
+    let http1: Bool
+    /// Whether HTTP/2 is spoken.
     let http2: Bool
+    /// What TLS asks of clients, as a number: whether connections of another plan stand on the same.
+    let footing: Int
     /// TLS handshakes that each worker begins per second; 0 for any number.
     let handshakesPerSecond: Double
     /// Peers whose connections begin with a PROXY header.
@@ -46,7 +50,9 @@ final class ListenerPlan: Sendable {
         tls: ServerTLS?,
         clientIdentity: CertificateAuthenticator?,
         clientCA: [UInt8],
+        http1: Bool,
         http2: Bool,
+        footing: Int,
         handshakesPerSecond: Double,
         proxies: [(network: IPAddress, bits: Int)],
         maximumConnections: Int?,
@@ -61,7 +67,9 @@ final class ListenerPlan: Sendable {
         self.tls = tls
         self.clientIdentity = clientIdentity
         self.clientCA = clientCA
+        self.http1 = http1
         self.http2 = http2
+        self.footing = footing
         self.handshakesPerSecond = handshakesPerSecond
         self.proxies = proxies
         self.maximumConnections = maximumConnections
@@ -229,6 +237,14 @@ final class Snapshot: Sendable {
         return false
     }
 
+    /// What a client's HTTP/2 connection may ask for.
+    func http2Limits(for peer: IPAddress) -> HTTP2Limits {
+        var limits = http2Limits
+        // A proxy before us passes on the scheme that its own client used.
+        limits.acceptsForeignScheme = isTrusted(peer)
+        return limits
+    }
+
     /// Opens the access log, or nil when it is off.
     ///
     /// - Throws: ``SystemError`` when the file cannot be opened.
@@ -272,6 +288,8 @@ extension TimeoutPlan {
         request = Int64(settings.request.milliseconds)
         idle = Int64(settings.idle.milliseconds)
         streamIdle = Int64(settings.streamIdle.milliseconds)
+        keepalive = Int64(settings.keepalive.milliseconds)
+        keepaliveAnswer = Int64(settings.keepaliveAnswer.milliseconds)
         write = Int64(settings.write.milliseconds)
         linger = Int64(settings.linger.milliseconds)
         loopStall = Int64(settings.loopStall.milliseconds)

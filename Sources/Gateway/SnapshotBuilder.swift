@@ -26,6 +26,7 @@ struct SnapshotResult {
 private struct ListenerMaterial {
     var tls: ServerTLS?
     var clientCA: [UInt8]
+    var footing: Int
 }
 
 /// Builds snapshots.
@@ -52,7 +53,8 @@ enum SnapshotBuilder {
             let now = Clock.unixMilliseconds() / 1000
             var material = TLSImport(ticketKeys: try continuity.ticketKeys(settings.tls), now: now)
             for listener in settings.listeners {
-                tls.append(ListenerMaterial(tls: material.server(listener), clientCA: material.clientCA))
+                let server = material.server(listener)
+                tls.append(ListenerMaterial(tls: server, clientCA: material.clientCA, footing: material.footing))
             }
             for upstream in settings.upstreams { clients.append(material.client(upstream)) }
             diagnostics += material.diagnostics
@@ -102,7 +104,9 @@ enum SnapshotBuilder {
                             identity.certificates.first { $0.name == settings.name }
                         },
                         clientCA: servers[index].clientCA,
+                        http1: listener.http1,
                         http2: listener.tls?.http2 ?? true,
+                        footing: servers[index].footing,
                         handshakesPerSecond: Double(settings.limits.handshakesPerSecond) / Double(workers),
                         proxies: (listener.proxyProtocol?.from ?? []).map {
                             (IPAddress(high: $0.network.high, low: $0.network.low, port: 0), $0.prefixLength)
@@ -178,7 +182,10 @@ enum SnapshotBuilder {
             idleTimeout: Int64(settings.pool.idleTimeout.milliseconds),
             resolveInterval: Int64(settings.resolveTTL.milliseconds),
             refusedPause: Int64(settings.refusedPause.milliseconds),
-            retries: settings.retries
+            retries: settings.retries,
+            maximumWaiting: settings.pool.maxWaiting,
+            keepalive: Int64(settings.keepalive.milliseconds),
+            ping: Int64(settings.ping.milliseconds)
         )
     }
 
@@ -257,6 +264,7 @@ enum SnapshotBuilder {
         plan.connectTimeout = Int64(upstream.connectTimeout.milliseconds)
         plan.firstByteTimeout = Int64((forward.timeout ?? upstream.firstByteTimeout).milliseconds)
         plan.streamIdle = Int64(upstream.idleTimeout.milliseconds)
+        plan.streamAge = Int64((forward.streamAge ?? settings.timeouts.streamAge).milliseconds)
         plan.allowsUpgrade = forward.upgrade
         plan.keepsAuthorization = forward.authorization == .keep
         plan.allowsEncodedSlashes = forward.encodedSlashes

@@ -12,6 +12,8 @@ struct TLSImport {
     private(set) var diagnostics: [Diagnostic] = []
     /// Authorities of client certificates of the listener that was read last, in PEM.
     private(set) var clientCA: [UInt8] = []
+    /// What TLS of the listener that was read last asks of clients, as a number that is the same for the same.
+    private(set) var footing = 0
     private let ticketKeys: TicketKeys
     private let now: Int64
 
@@ -25,6 +27,7 @@ struct TLSImport {
     /// TLS of one listener; nil in clear text, or after problems.
     mutating func server(_ listener: ListenerSettings) -> ServerTLS? {
         clientCA = []
+        footing = 0
         guard let settings = listener.tls else { return nil }
         let before = diagnostics.count
         var sources: [CertificateSource] = []
@@ -37,7 +40,7 @@ struct TLSImport {
         }
         var plan = ServerTLSPlan(certificates: sources, contextName: listener.name)
         plan.minimumVersion = settings.minimumVersion.version
-        plan.protocols = settings.http2 ? [.http2, .http11] : [.http11]
+        plan.protocols = (settings.http2 ? [.http2] : []) + (listener.http1 ? [.http11] : [])
         plan.issuesTickets = settings.tickets
         plan.refusesUnknownNames = settings.strictSNI
         switch settings.clientCertificates {
@@ -47,6 +50,7 @@ struct TLSImport {
         }
         if let file = settings.clientCA { plan.clientCA = read(file, at: settings.marks["client_ca_file"]) ?? [] }
         clientCA = plan.clientCA
+        footing = Self.footing(plan)
         guard diagnostics.count == before else { return nil }
         do throws(TLSError) {
             let server = try ServerTLS(plan, ticketKeys: ticketKeys, now: now)
@@ -56,6 +60,16 @@ struct TLSImport {
             report(at: place(of: error, settings), error.message)
             return nil
         }
+    }
+
+    /// Certificates are no part of it: connections that began with the former ones go on, and 421 is for hosts that
+    /// these are not for.
+    private static func footing(_ plan: ServerTLSPlan) -> Int {
+        var hasher = Hasher()
+        hasher.combine(plan.clientCA)
+        hasher.combine("\(plan.minimumVersion) \(plan.protocols) \(plan.clientAuthentication)")
+        hasher.combine(plan.refusesUnknownNames)
+        return hasher.finalize()
     }
 
     private mutating func warn(of server: ServerTLS, _ settings: ListenerTLSSettings) {

@@ -56,7 +56,6 @@ extension Worker {
 
     private func open(_ descriptor: Int32, _ peer: IPAddress, _ listener: ListenerPlan) {
         let listener = listener.current(in: plan.snapshot)
-        if !peer.isUnix { Socket.setNoDelay(descriptor) }
         let key = UInt64(nextGeneration(of: descriptor)) << 32 | UInt64(UInt32(bitPattern: descriptor))
         if listener.needsHandshake(with: peer) {
             let handshake = ClientHandshake(
@@ -69,13 +68,19 @@ extension Worker {
             guard enter(descriptor, .handshake(handshake), listener) else { return handshake.dropped() }
             return greeted.append(Greeting(key: key, readiness: []))
         }
-        let connection = HTTP1Connection(
-            worker: self,
-            transport: Transport(descriptor: descriptor, tls: nil),
-            key: key,
-            peer: peer,
-            listener: listener
-        )
+        let transport = Transport(descriptor: descriptor, tls: nil)
+        guard listener.http1 else {
+            let connection = HTTP2Connection(
+                worker: self,
+                transport: transport,
+                key: key,
+                peer: peer,
+                listener: listener
+            )
+            if enter(descriptor, .http2(connection), listener) { connection.opened() }
+            return
+        }
+        let connection = HTTP1Connection(worker: self, transport: transport, key: key, peer: peer, listener: listener)
         if enter(descriptor, .http1(connection), listener) { connection.opened() }
     }
 
@@ -109,6 +114,7 @@ extension Worker {
                 listener: listener
             )
             slots[place] = .http2(connection)
+            connection.hangup = handshake.hangup
             connection.opened()
         } else {
             let connection = HTTP1Connection(
@@ -119,6 +125,7 @@ extension Worker {
                 listener: listener
             )
             slots[place] = .http1(connection)
+            connection.hangup = handshake.hangup
             connection.opened()
         }
     }
@@ -133,6 +140,7 @@ extension Worker {
             listener: former.listener
         )
         slots[Int(former.descriptor)] = .http2(connection)
+        connection.hangup = former.hangup
         connection.opened(bytes)
     }
 

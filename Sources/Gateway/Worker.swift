@@ -61,17 +61,17 @@ final class Worker {
     let workspace: HTTP2Workspace
 
     /// The head being parsed or written right now; valid until the next parse on this worker.
-    private(set) var requestHead: RequestHead
+    var requestHead: RequestHead
     let responseHead = ResponseHead(maxFields: 256)
     let trailers = FieldTable(capacity: 128)
-    private(set) var target: CanonicalTarget
+    var target: CanonicalTarget
     /// Where heads are put together before they are sent.
     let compose = OutputBuffer(capacity: 64 * 1024)
     /// Where bodies of our own are put together.
     let bodyScratch = OutputBuffer(capacity: 8 * 1024)
     let dates = DateCache()
     /// Tokens that were verified already; survives reloads, whose generation is part of its key.
-    private(set) var cache: VerifiedCache
+    var cache: VerifiedCache
     /// What is revoked, for the whole process.
     let revocations: Revocations
     var random: FastRandom
@@ -90,6 +90,8 @@ final class Worker {
     /// Connections that run again in the next turn, and multiplexed ones with frames to send in this one.
     var pending: [UInt64] = []
     var unflushed: [UInt64] = []
+    /// Upstreams whose connections are all taken, and who waits for one.
+    var lines: [WaitLine] = []
     private var exchangePool: [Exchange] = []
     private(set) var exchanges: [Exchange] = []
     var connections = 0
@@ -150,6 +152,7 @@ final class Worker {
         for (listener, plan) in zip(listeners, snapshot.listeners) {
             register(listener.descriptor, .listener(listener, plan), shared: listener.isShared)
         }
+        keepAlive()
     }
 
     deinit {
@@ -175,6 +178,7 @@ final class Worker {
             resumePending()
             if !greeted.isEmpty { shakeHands() }
             flushQueued()
+            if !lines.isEmpty { serveLines() }
             lane?.tick(now: now)
             if Clock.milliseconds() - now > plan.timeouts.loopStall { metrics.add(.loopStalls, 1) }
             if let deadline = drainDeadline, isDrained(deadline) { break }
@@ -343,26 +347,7 @@ final class Worker {
         }
     }
 
-    private func adopt(_ snapshot: Snapshot) {
-        let old = plan
-        plan = WorkerPlan(snapshot, worker: index)
-        if snapshot.identity.cacheEntries != old.snapshot.identity.cacheEntries {
-            cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
-        }
-        // No head is being parsed between turns, so that these may be exchanged.
-        if snapshot.headLimits.fields != old.headLimits.fields {
-            requestHead = RequestHead(maxFields: snapshot.headLimits.fields)
-        }
-        if snapshot.headLimits.requestLine != old.headLimits.requestLine {
-            target = CanonicalTarget(capacity: 3 * snapshot.headLimits.requestLine)
-        }
-        for upstream in old.upstreams {
-            for key in upstream.retire() { self.upstream(key)?.closeIdle() }
-            for backend in upstream.backends { closeIdle(of: backend) }
-        }
-    }
-
-    private func closeIdle(of backend: Backend) {
+    func closeIdle(of backend: Backend) {
         for key in backend.takeIdle() { upstream(key)?.closeIdle() }
         for key in backend.shared { self.backend(key)?.closeIfIdle() }
     }

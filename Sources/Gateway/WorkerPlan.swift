@@ -17,6 +17,9 @@ struct TimeoutPlan: Sendable {
     var request: Int64 = 300_000
     var idle: Int64 = 75_000
     var streamIdle: Int64 = 300_000
+    /// Silence after which a client is asked for a sign of life, and how long that may take; 0 for never.
+    var keepalive: Int64 = 30_000
+    var keepaliveAnswer: Int64 = 10_000
     var write: Int64 = 60_000
     var linger: Int64 = 2_000
     var loopStall: Int64 = 1_000
@@ -56,6 +59,8 @@ final class RoutePlan: @unchecked Sendable {
     var allowsEncodedSlashes = false
     var allowsUpgrade = true
     var streamIdle: Int64 = 300_000
+    /// How long what has no end of its own may last; 0 for ever.
+    var streamAge: Int64 = 0
     /// Audience of the signed assertion, empty for none.
     var assertionAudience: [UInt8] = []
 
@@ -93,6 +98,11 @@ struct UpstreamPlan: Sendable {
     var refusedPause: Int64
     /// Further backends that are tried when one refuses.
     var retries: Int
+    /// Most requests that wait for a connection.
+    var maximumWaiting = 1024
+    /// Silence after which TCP keepalive asks, and after which PING does, in milliseconds; 0 for never.
+    var keepalive: Int64 = 0
+    var ping: Int64 = 0
     /// TLS towards its backends; nil for clear text.
     var tls: ClientTLS?
     /// Whether backends speak HTTP/2: then requests share connections.

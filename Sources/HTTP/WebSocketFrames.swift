@@ -2,7 +2,9 @@
 
 /// Follows the frames of one direction (RFC 6455 §5.2).
 public struct WebSocketFrames: Sendable {
-    /// The close frame's code for a policy that forbids going on (RFC 6455 §7.4.1).
+    /// The close frame's code for an end that has nothing to do with what was said (RFC 6455 §7.4.1).
+    public static let goingAway: UInt16 = 1001
+    /// The close frame's code for a policy that forbids going on.
     public static let policyViolation: UInt16 = 1008
 
     /// Bytes of the header that have come.

@@ -167,6 +167,9 @@ extension Multiplexer {
             if code != HTTP2Code.noError, failure == nil {
                 failure = .connection(code: code)
                 goAwayWritten = true
+            } else if isServer, pc_last_stream_id(frame) == .max {
+                // Not before: the library lets pings go ahead of everything else.
+                ping()
             }
         default: break
         }

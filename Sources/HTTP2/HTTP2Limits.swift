@@ -20,7 +20,7 @@ public struct HTTP2Budget: Equatable, Sendable {
 /// The limits of one connection.
 ///
 /// Sizes are bytes. Over a budget the connection ends with GOAWAY and ENHANCE_YOUR_CALM.
-public struct HTTP2Limits: Sendable {
+public struct HTTP2Limits: Equatable, Sendable {
     /// Streams that the other side may have open at once; on connections to backends how many we open at most.
     public var concurrentStreams = 100
     /// Content of one stream that may be on its way to us, or wait here, at once.

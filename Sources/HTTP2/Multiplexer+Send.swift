@@ -101,6 +101,8 @@ extension Multiplexer {
                 workspace.pool.give(trailers)
             }
         } else if count == 0 {
+            // The library resets the stream for it, with INTERNAL_ERROR.
+            if record.state.contains(.cut) { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
             record.state.insert(.deferred)
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         } else if room < 256, count < waiting {
@@ -138,6 +140,8 @@ extension Multiplexer {
         if queue.isEmpty {
             record.queue = nil
             workspace.pool.give(queue)
+            // The library asks for no more content while the window is shut.
+            if record.state.contains(.cut) { resetStream(record, HTTP2Code.internalError, byChoice: true) }
         }
         if record.state.contains(.full), record.backlog <= limits.queueLow { listDrained(record) }
         return 0
@@ -200,6 +204,19 @@ extension Multiplexer {
         }
         resume(record)
         if isServer { ignoreRest(record) }
+    }
+
+    /// Ends a stream whose content cannot be completed: what is queued is sent first, then RST_STREAM.
+    func cut(_ record: StreamRecord) {
+        guard record.state.contains(.headSent), record.state.isDisjoint(with: .finished.union(.noted)) else {
+            return resetStream(record, HTTP2Code.internalError, byChoice: true)
+        }
+        let window = nghttp2_session_get_stream_remote_window_size(session, record.id)
+        if record.backlog == 0, min(window, nghttp2_session_get_remote_window_size(session)) <= 0 {
+            return resetStream(record, HTTP2Code.internalError, byChoice: true)
+        }
+        record.state.formUnion([.cut, .resetByChoice])
+        resume(record)
     }
 
     @inline(__always)

@@ -140,6 +140,13 @@ public final class ServerCodec {
         mux.resetStream(record, code, byChoice: !isClientFault)
     }
 
+    /// Ends a stream whose answer cannot be completed: what is queued goes first; no further event of it comes.
+    public func cut(_ stream: Int32) {
+        guard let record = mux.streams.find(stream) else { return }
+        mux.ignoreRest(record)
+        mux.cut(record)
+    }
+
     /// Bytes of a stream that are queued and not framed.
     public func backlog(_ stream: Int32) -> Int { mux.streams.find(stream)?.backlog ?? 0 }
 
@@ -184,6 +191,8 @@ public final class ServerCodec {
     public func giveUp() { mux.fail(.connection(code: HTTP2Code.enhanceYourCalm)) }
 
     /// Tells the client to open no further stream, but accepts what is on its way (RFC 9113 §6.8).
+    ///
+    /// A ping follows: with its answer, everything that the client sent before it heard of it has come.
     public func beginShutdown() { mux.beginShutdown() }
 
     /// Says which stream was the last; a round trip or more after `beginShutdown`.
@@ -191,4 +200,7 @@ public final class ServerCodec {
 
     /// Asks the client for a sign of life; `.pingAcknowledged` follows.
     public func ping() { mux.ping() }
+
+    /// Whether the answer to a ping has not come yet.
+    public var awaitsPing: Bool { mux.pingsOut > 0 }
 }

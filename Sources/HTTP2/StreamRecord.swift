@@ -28,6 +28,8 @@ struct StreamState: OptionSet {
     static let noContent = StreamState(rawValue: 1 << 10)
     /// In the list of drained streams.
     static let listed = StreamState(rawValue: 1 << 11)
+    /// It cannot be completed: after what is queued follows its reset.
+    static let cut = StreamState(rawValue: 1 << 15)
     /// Its end is noted in the table already.
     static let noted = StreamState(rawValue: 1 << 13)
     /// No longer in the table.

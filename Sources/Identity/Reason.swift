@@ -74,6 +74,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     case tokenBindingUnsupported
     /// The client certificate's time is over; its connection is older.
     case certificateExpired
+    /// The client certificate's authority is not accepted any more; its connection is older.
+    case certificateUntrusted
     /// The credential was revoked.
     case revoked
 
@@ -148,6 +150,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .tokenCertificateMismatch: "token_certificate_mismatch"
         case .tokenBindingUnsupported: "token_binding_unsupported"
         case .certificateExpired: "certificate_expired"
+        case .certificateUntrusted: "certificate_untrusted"
         case .revoked: "credential_revoked"
         case .issuerNotAccepted: "issuer_not_accepted"
         case .routeAudienceMismatch: "route_audience_mismatch"
@@ -165,7 +168,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
             .expired,
             .notYetValid, .issuedInFuture, .lifetimeTooLong, .audienceMismatch, .routeAudienceMismatch, .scopeMissing,
             .roleMissing, .claimConditionFailed, .issuerKeysMissing, .assertionFailed, .tokenCryptoFailure, .none,
-            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .revoked:
+            .tokenCertificateMismatch, .tokenBindingUnsupported, .certificateExpired, .certificateUntrusted,
+            .revoked:
             code
         default: "token_invalid"
         }
@@ -175,7 +179,8 @@ public enum Reason: UInt8, CaseIterable, Sendable {
     public var oauthError: StaticString {
         switch self {
         case .none, .noCredential, .schemeUnsupported, .connectionNamesProtected, .issuerKeysMissing, .assertionFailed,
-            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired:
+            .roleMissing, .claimConditionFailed, .tokenCryptoFailure, .certificateExpired,
+            .certificateUntrusted:
             ""
         case .scopeMissing: "insufficient_scope"
         default: "invalid_token"
@@ -203,6 +208,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
             "The token is bound to a client certificate that this connection does not have."
         case .tokenBindingUnsupported: "The token is bound to a key, which this server cannot check."
         case .certificateExpired: "The client certificate has expired."
+        case .certificateUntrusted: "The authority of the client certificate is no longer accepted."
         case .revoked: "The credential has been revoked."
         case .roleMissing, .claimConditionFailed: "The caller may not use this resource."
         case .assertionFailed: "The identity assertion could not be made at the moment."

@@ -76,6 +76,22 @@ public enum Socket {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
     }
 
+    /// Lets the kernel ask a silent peer for a sign of life, and end the connection when none comes; milliseconds, of
+    /// which the kernel counts whole seconds; 0 for never.
+    ///
+    /// A listening socket hands it on to those that it accepts.
+    public static func setKeepAlive(_ descriptor: Int32, after silence: Int64, answer: Int64) {
+        var isOn: Int32 = silence > 0 ? 1 : 0
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &isOn, 4)
+        guard silence > 0 else { return }
+        var idle = Int32(clamping: max(1, silence / 1000))
+        var count: Int32 = answer < 3000 ? 1 : 3
+        var interval = Int32(clamping: max(1, answer / 1000 / Int64(count)))
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, &idle, 4)
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, &interval, 4)
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, &count, 4)
+    }
+
     /// Ends our direction; the other one goes on.
     public static func shutdownWrite(_ descriptor: Int32) { shutdown(descriptor, Int32(SHUT_WR)) }
 

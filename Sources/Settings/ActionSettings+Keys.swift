@@ -64,6 +64,13 @@ extension ForwardSettings {
             doc: "Time for the whole exchange; unset: timeouts.request; off: none."
         ),
         Key(
+            "stream_age",
+            \.streamAge,
+            in: .zero ... .hours(168),
+            example: "1h",
+            doc: "Time for a tunnel or a response without a length; unset: timeouts.stream_age; off: none."
+        ),
+        Key(
             "body_limit",
             \.bodyLimit,
             in: 0 ... .unlimited,

@@ -43,6 +43,8 @@ public struct ForwardSettings: SettingsSection {
     public var timeout: Duration?
     /// Time for the whole exchange; nil: `timeouts.request`; zero: none.
     public var requestTimeout: Duration?
+    /// Time for a tunnel, or a response without a length; nil: `timeouts.stream_age`; zero: none.
+    public var streamAge: Duration?
     /// Longest request body; nil: `limits.body`.
     public var bodyLimit: ByteCount?
     /// Whether `%2F` may be in the path; it is kept as it is and never taken for a separator.

@@ -116,6 +116,26 @@ extension TimeoutSettings {
             doc: "A response or tunnel that has begun, without a byte in either direction; off: none."
         ),
         Key(
+            "stream_age",
+            \.streamAge,
+            in: .zero ... .hours(168),
+            doc: "A tunnel or a response without a length, from its beginning, for routes without their own; off: none."
+        ),
+        Key(
+            "keepalive",
+            \.keepalive,
+            in: .zero ... .hours(2),
+            doc:
+                "Silence of a client after which it is asked for a sign of life: every connection by TCP keepalive, one "
+                + "over HTTP/2 with open requests by PING as well; off: never."
+        ),
+        Key(
+            "keepalive_answer",
+            \.keepaliveAnswer,
+            in: .seconds(1) ... .minutes(10),
+            doc: "How long the sign of life may take, also of servers (see upstreams.keepalive)."
+        ),
+        Key(
             "write",
             \.write,
             in: .milliseconds(100) ... .minutes(10),

@@ -103,6 +103,12 @@ public struct TimeoutSettings: SettingsSection {
     public var idle = Duration.seconds(75)
     /// A response or tunnel that has begun, without a byte in either direction; off: none.
     public var streamIdle = Duration.seconds(300)
+    /// A tunnel, or a response without a length, from its beginning; off: none.
+    public var streamAge = Duration.zero
+    /// Silence of a client after which it is asked for a sign of life; off: never.
+    public var keepalive = Duration.seconds(30)
+    /// How long the sign of life may take.
+    public var keepaliveAnswer = Duration.seconds(10)
     /// A client that does not read what waits for it.
     public var write = Duration.seconds(30)
     /// How long a refused client may go on sending before its connection is cut.

@@ -20,6 +20,11 @@ extension ListenerSettings {
             doc: "Most connections of this listener over all workers; unset: only limits.connections counts."
         ),
         Key(
+            "http1",
+            \.http1,
+            doc: "Whether HTTP/1 is spoken; false: only HTTP/2, over TLS by ALPN, in clear text with prior knowledge."
+        ),
+        Key(
             "tls",
             \.tls,
             example: "{ certificates: [{ certificate_file: tls/fullchain.pem, key_file: tls/key.pem }] }",
@@ -47,6 +52,12 @@ extension ListenerSettings {
             decoding.report(
                 "\(decoding.currentPath).redirect_to_https: is for a listener without tls",
                 at: marks["redirect_to_https"]
+            )
+        }
+        if !http1, let tls, !tls.http2 {
+            decoding.report(
+                "\(decoding.currentPath).http1: nothing is spoken here: tls.http2 is false as well",
+                at: marks["http1"]
             )
         }
         if case .unix = address, marks.isWritten("proxy_protocol") {

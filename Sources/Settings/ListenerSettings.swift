@@ -14,6 +14,8 @@ public struct ListenerSettings: SettingsSection {
     public var backlog = 1024
     /// Most connections of this listener over all workers; nil when only `limits.connections` counts.
     public var maxConnections: Int?
+    /// Whether HTTP/1 is spoken; without it every connection is taken for one of HTTP/2.
+    public var http1 = true
     /// TLS; nil: clear text.
     public var tls: ListenerTLSSettings?
     /// Port of https to which every request is sent (308); nil: requests are served here.

@@ -40,6 +40,14 @@ extension PoolSettings {
         ),
         Key("max_idle", \.maxIdle, in: 0...65_535, doc: "Most idle connections kept to one server, for each worker."),
         Key(
+            "max_waiting",
+            \.maxWaiting,
+            in: 0...1_000_000,
+            doc:
+                "Most requests that wait, for each worker and no longer than connect_timeout, while all connections are "
+                + "taken; more get 503 at once."
+        ),
+        Key(
             "idle_timeout",
             \.idleTimeout,
             in: .milliseconds(100) ... .hours(1),
@@ -169,6 +177,19 @@ extension UpstreamSettings {
             \.idleTimeout,
             in: .zero ... .hours(24),
             doc: "A response that stops in the middle; off: none."
+        ),
+        Key(
+            "keepalive",
+            \.keepalive,
+            in: .zero ... .hours(2),
+            doc: "Silence of a connection after which TCP keepalive asks whether the server is still there; off: never."
+        ),
+        Key(
+            "ping",
+            \.ping,
+            in: .zero ... .hours(2),
+            doc: "Silence of an HTTP/2 connection with open requests after which PING asks whether the server is still "
+                + "well; off: never. Many servers of gRPC end connections that ping more often than every five minutes."
         ),
         Key("pool", \.pool, doc: "Kept connections."),
         Key(

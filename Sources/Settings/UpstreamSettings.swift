@@ -58,6 +58,8 @@ public struct PoolSettings: SettingsSection {
     public var maxConnections = 1024
     /// Most idle connections kept to one server.
     public var maxIdle = 256
+    /// Most requests that wait for a connection when there may be no further one.
+    public var maxWaiting = 1024
     /// How long an idle connection is kept; less than the server keeps it.
     public var idleTimeout = Duration.seconds(60)
     /// Where the keys were written.
@@ -131,6 +133,10 @@ public struct UpstreamSettings: SettingsSection {
     public var firstByteTimeout = Duration.seconds(30)
     /// A response that stops in the middle; off: none.
     public var idleTimeout = Duration.seconds(300)
+    /// Silence of a connection after which the kernel asks whether the server is there; off: never.
+    public var keepalive = Duration.seconds(30)
+    /// Silence of an HTTP/2 connection with open requests after which it is asked by PING; off: never.
+    public var ping = Duration.zero
     /// Kept connections.
     public var pool = PoolSettings()
     /// How long the addresses of a name are used before they are looked up again.

@@ -99,6 +99,19 @@ public final class ServerTLS: @unchecked Sendable {
         groups.contains { $0.certificates.contains { $0.names.covers(host, count) } }
     }
 
+    /// Whether the client certificate of a connection, which may stand on former authorities, would be accepted now.
+    public func accepts(certificateOf stream: TLSStream) -> Bool {
+        defer { ErrorQueue.clear() }
+        guard clientAuthentication != .off, let certificate = SSL_get0_peer_certificate(stream.ssl),
+            let store = SSL_CTX_get_cert_store(groups[0].context), let check = X509_STORE_CTX_new()
+        else { return false }
+        defer { X509_STORE_CTX_free(check) }
+        guard X509_STORE_CTX_init(check, store, certificate, SSL_get_peer_cert_chain(stream.ssl)) == 1,
+            X509_STORE_CTX_set_default(check, "ssl_client") == 1
+        else { return false }
+        return X509_verify_cert(check) == 1
+    }
+
     /// Sets of certificates (at most one for each kind of key), the default first, and which set each name gets.
     private static func arrange(
         _ certificates: [ServerCertificate]

@@ -151,8 +151,8 @@ public enum LimitKind: Int, CaseIterable, Sendable {
 
 /// A deadline that passed.
 public enum TimeoutKind: Int, CaseIterable, Sendable {
-    case handshake, headers, bodyProgress, request, idle, streamIdle, write
-    case upstreamConnect, upstreamFirstByte, upstreamIdle, resolve, drain
+    case handshake, headers, bodyProgress, request, idle, streamIdle, streamAge, write, keepalive
+    case upstreamConnect, upstreamFirstByte, upstreamIdle, upstreamKeepalive, resolve, drain
 
     /// The label value.
     public var name: StaticString {
@@ -163,10 +163,13 @@ public enum TimeoutKind: Int, CaseIterable, Sendable {
         case .request: "request"
         case .idle: "idle"
         case .streamIdle: "stream_idle"
+        case .streamAge: "stream_age"
         case .write: "write"
+        case .keepalive: "keepalive"
         case .upstreamConnect: "upstream_connect"
         case .upstreamFirstByte: "upstream_first_byte"
         case .upstreamIdle: "upstream_idle"
+        case .upstreamKeepalive: "upstream_keepalive"
         case .resolve: "resolve"
         case .drain: "drain"
         }

@@ -31,6 +31,8 @@ public final class Upstream {
     /// How many requests one connection carries at once.
     public let streamsPerConnection: Int
     private let maximumActive: Int
+    /// Requests that wait because all connections are taken; the caller counts them.
+    public var waiting = 0
     /// Most idle connections kept to one backend.
     public let maximumIdle: Int
     /// Milliseconds after which an idle connection is closed.

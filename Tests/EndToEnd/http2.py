@@ -19,6 +19,12 @@ def announce(connection, settings):
     connection.local_settings = h2.settings.Settings(connection.config.client_side, values)
 
 
+# The library takes GOAWAY for the end of everything; requests that are under way go on (RFC 9113 §6.8).
+_States, _Inputs = h2.connection.ConnectionState, h2.connection.ConnectionInputs
+for _state in (_States.CLIENT_OPEN, _States.SERVER_OPEN):
+    h2.connection.H2ConnectionStateMachine._transitions[_state, _Inputs.RECV_GOAWAY] = (None, _state)
+
+
 class Reply:
     """What came on one stream so far."""
 

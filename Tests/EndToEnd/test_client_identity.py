@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import tempfile
+import time
 import unittest
 
 from cryptography.hazmat.primitives import serialization
@@ -221,6 +222,99 @@ class Certificates(Base):
         self.refused(self.ask(bob, "/machines"), "credential_revoked")
         # The connection itself still carries tokens.
         self.assertEqual(self.ask(bob, "/people", token=self.keys.token()).status, 200)
+
+
+class OtherAuthorities(Base):
+    """What is open when the authorities of client certificates change."""
+
+    @staticmethod
+    def endless(head, body, connection):
+        if b" /machines" not in head and b" /people" not in head:
+            return Upstream.echo(head, body, connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"6\r\n: go\n\n\r\n")
+            time.sleep(0.05)
+
+    def setUp(self):
+        self.streams = Upstream(self.endless)
+        self.addCleanup(self.streams.stop)
+
+    def open(self, text=CONFIGURATION):
+        gateway = Gateway(text, self.files, UPSTREAM=self.streams.port, SUBJECT="")
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def client(self, gateway, certificate):
+        client = Client(gateway.port, self.authority.context(alpn=["h2"], certificate=certificate))
+        self.addCleanup(client.socket.close)
+        return client
+
+    def begun(self, client, path, token=None):
+        reply = client.replies[client.request(path, token=token)]
+        self.assertTrue(client.until(lambda: reply.body))
+        return reply
+
+    def reload(self, gateway, pem):
+        pathlib.Path(gateway.folder, "clients.pem").write_bytes(pem)
+        applied = sum("configuration applied" in line for line in gateway.log)
+        gateway.signal(signal.SIGHUP)
+        self.assertTrue(gateway.wait_for("configuration applied", applied + 1))
+
+    def test_streams_of_certificates_that_are_none_any_more_end(self):
+        gateway = self.open()
+        ada, bob = self.client(gateway, self.ada), self.client(gateway, self.bob)
+        bound = self.keys.token(cnf={"x5t#S256": thumbprint(self.ada)})
+        ends = [(ada, self.begun(ada, "/machines")), (bob, self.begun(bob, "/machines")), (ada, self.begun(ada, "/people", bound))]
+        stays = self.begun(ada, "/people", self.keys.token())
+        plain = self.connect(self.ada, gateway)
+        plain.sendall(b"GET /machines HTTP/1.1\r\nHost: gateway.example\r\n\r\n")
+        plain.settimeout(1)
+        self.assertIn(b"text/event-stream", plain.recv(1 << 16))
+        # One more authority: nothing ends.
+        other = Authority("Another")
+        self.reload(gateway, self.authority.pem + other.pem)
+        for client, reply in ends:
+            before = reply.received
+            self.assertTrue(client.until(lambda: reply.received > before + 30, 3))
+            self.assertFalse(reply.over)
+        self.reload(gateway, other.pem)
+        begin = time.monotonic()
+        for client, reply in ends:
+            self.assertTrue(client.until(lambda: reply.over, 1))
+            self.assertTrue(reply.ended)
+        text = b""
+        while data := plain.recv(1 << 16):
+            text += data
+        self.assertTrue(text.endswith(b"0\r\n\r\n"))
+        self.assertLess(time.monotonic() - begin, 1)
+        before = stays.received
+        self.assertTrue(ada.until(lambda: stays.received > before, 1))
+        self.assertFalse(stays.over)
+
+    def test_where_nobody_comes_in_without_one_everything_ends(self):
+        text = CONFIGURATION.replace(IDENTITY, "").replace(MACHINES, "").replace("client_certificates: optional", "client_certificates: required")
+        gateway = self.open(text)
+        ada, idle = self.client(gateway, self.ada), self.connect(self.ada, gateway)
+        self.assertEqual(self.ask(idle, "/open").status, 200)
+        reply = self.begun(ada, "/people", self.keys.token())
+        self.reload(gateway, Authority("Another").pem)
+        self.assertTrue(ada.until(lambda: reply.over, 1))
+        idle.settimeout(1)
+        self.assertEqual(idle.recv(100), b"")
+
+    def test_a_certificate_that_expires_while_its_connection_is_open(self):
+        gateway = self.open()
+        brief = self.authority.issue("brief.example", days=3 / 86400, client=True)
+        client, plain = self.client(gateway, brief), self.connect(brief, gateway)
+        self.assertEqual(self.ask(plain, "/").seen("X-User-Id"), ["brief.example"])
+        reply = self.begun(client, "/machines")
+        until = brief.certificate.not_valid_after_utc.timestamp()
+        self.assertTrue(client.until(lambda: reply.over, 6))
+        self.assertTrue(0 <= time.time() - until <= 1.1, time.time() - until)
+        self.refused(self.ask(plain, "/"), "certificate_expired")
+        with self.assertRaises(OSError):
+            self.ask(self.connect(brief, gateway))
 
 
 class BoundTokens(Base):

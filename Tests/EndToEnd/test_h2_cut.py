@@ -208,6 +208,25 @@ routes:
                 self.backend.script = self.stream_script(make, then)
                 self.check(b"/h2c", has_length="whole length" in title)
 
+    def test_what_was_queued_goes_first(self):
+        """A client that takes it slowly gets all that came, and then the reset; also where its window ends with the content."""
+        content = b"a" * 60000
+        self.origin.script = self.script(OK + b"Content-Length: 500000\r\n\r\n" + content, False)
+        pieces = lambda s: b"".join(frame(DATA, 0, s, content[at : at + 15000]) for at in range(0, 60000, 15000))
+        self.backend.script = self.stream_script(lambda s: head(s) + pieces(s) + reset(s, INTERNAL_ERROR), None)
+        for path in (b"/cut", b"/h2c"):
+            for window in (1000, 60000):
+                with self.subTest((path, window)):
+                    with frames.H2(self.listener("main"), entries=[(frames.INITIAL_WINDOW, window)], grow=False) as c:
+                        c.get(1, path)
+                        self.assertTrue(c.wait(lambda: len(c.stream(1).body) == window))
+                        if window < len(content):
+                            self.assertFalse(c.wait(lambda: c.stream(1).over, 0.4))
+                            c.window(1, 1 << 20)
+                        answer = c.answer(1)
+                        self.assertEqual((len(answer.body), answer.ended, answer.reset), (60000, False, INTERNAL_ERROR))
+                        self.assertTrue(c.alive())
+
     def test_answers_that_are_complete(self):
         for data in (LENGTH + b"a" * 100, CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", OK + b"\r\n" + b"a" * 50, OK + b"Content-Length: 0\r\n\r\n"):
             self.origin.script = self.script(data, False)

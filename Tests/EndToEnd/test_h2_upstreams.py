@@ -99,7 +99,7 @@ class Programs(UpstreamTest):
         self.load(gateway)
         client = self.client(gateway)
         self.assertEqual(hashlib.sha256(client.get("/large").body).hexdigest(), DIGEST)
-        body = BODY[: 1 << 20]
+        body = BODY[: 8 << 20]
         reply = client.reply(client.request("/echo", "POST", body=body))
         self.assertTrue(reply.ended and reply.body.endswith(body[-1000:]))
 

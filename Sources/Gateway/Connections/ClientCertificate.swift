@@ -59,10 +59,23 @@ final class ClientCertificate {
         return standing
     }
 
+    /// Whether there would be no connection without it.
+    var isRequired: Bool { listener.tls?.clientAuthentication == .required }
+
+    /// Why nothing that stands on it may go on under `snapshot`; nil when it may.
+    func refusal(_ snapshot: Snapshot, _ revocations: Revocations, now: Int64) -> Reason? {
+        switch standing(snapshot, revocations, now: now) {
+        case .refused(let reason): return reason
+        case .outdated: return .certificateUntrusted
+        case .nothing, .principal: return nil
+        }
+    }
+
     private func judge(_ snapshot: Snapshot, _ revocations: Revocations, _ now: Int64) -> Standing {
         let current = listener.current(in: snapshot)
+        let isAccepted = current.clientCA == listener.clientCA || current.tls?.accepts(certificateOf: tls) == true
+        guard isAccepted else { return .outdated }
         guard let authenticator = current.clientIdentity else { return .nothing }
-        guard current.clientCA == listener.clientCA else { return .outdated }
         read()
         guard let certificate, let principal = authenticator.principal(for: CertificateCredential(certificate)) else {
             return .nothing

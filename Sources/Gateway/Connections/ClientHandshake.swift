@@ -21,6 +21,8 @@ final class ClientHandshake {
     private var tls: TLSStream?
     private let timer: TimerID
     private var isClosed = false
+    /// The client has ended its direction already: no further event tells whoever takes over.
+    private(set) var hangup = false
 
     init(worker: Worker, descriptor: Int32, key: UInt64, peer: IPAddress, listener: ListenerPlan) {
         self.worker = worker
@@ -36,6 +38,7 @@ final class ClientHandshake {
     /// Goes as far as the bytes allow.
     func ready(_ readiness: Readiness) {
         guard !isClosed else { return }
+        if !readiness.isDisjoint(with: .halfClosed.union(.failed)) { hangup = true }
         if readiness.contains(.error) { return failed("lost") }
         step()
     }
@@ -101,7 +104,7 @@ final class ClientHandshake {
         isClosed = true
         worker.wheel.remove(timer)
         let transport = Transport(descriptor: descriptor, tls: tls)
-        worker.replace(self, transport, peer, listener, isHTTP2: tls?.applicationProtocol == .http2)
+        worker.replace(self, transport, peer, listener, isHTTP2: tls?.applicationProtocol == .http2 || !listener.http1)
     }
 
     private func failed(_ failure: TLSFailure) {

@@ -131,6 +131,9 @@ class DownstreamConnection {
     /// Ends it.
     func close() {}
 
-    /// Ends it so that the client sees that something is missing: an answer cut short never looks complete.
+    /// Ends it at once, so that the client sees that something is missing: an answer cut short never looks complete.
     func abort() {}
+
+    /// The same, but what is queued may reach the client first.
+    func cut() { abort() }
 }

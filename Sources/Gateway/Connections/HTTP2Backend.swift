@@ -44,6 +44,11 @@ final class HTTP2Backend {
     private(set) var idleSince: Int64
     private let timer: TimerID
     private var handshakeDeadline: Int64
+    /// Milliseconds of silence after which the backend is asked for a sign of life; 0 for never.
+    private let ping: Int64
+    /// When the last bytes came, and when it was asked; negative when it was not.
+    private var heard: Int64
+    private var asked: Int64 = -1
 
     /// Most content that is queued at once.
     static let largestPiece = 64 * 1024
@@ -58,9 +63,12 @@ final class HTTP2Backend {
         backend: Backend,
         upstream: Upstream,
         security: UpstreamSecurity?,
-        timeout: Int64
+        timeout: Int64,
+        ping: Int64
     ) {
         self.worker = worker
+        self.ping = ping
+        heard = worker.now
         self.descriptor = descriptor
         self.backend = backend
         self.upstream = upstream
@@ -106,6 +114,7 @@ final class HTTP2Backend {
         if Int(tag) == streams.count { streams.append(nil) }
         let stream = HTTP2UpstreamStream(carrier: self, tag: tag, isConnected: isConnected)
         streams[Int(tag)] = stream
+        if active == 0, ping > 0 { wake(worker.now &+ ping) }
         active += 1
         return stream
     }
@@ -222,6 +231,7 @@ final class HTTP2Backend {
                 if count != IO.wouldBlock { lost() }
                 return
             }
+            heard = worker.now
             if !hangup, !transport.mayHaveMore(after: count, of: Worker.framesSize) { canRead = false }
             receive(bytes, count)
         }
@@ -381,7 +391,7 @@ final class HTTP2Backend {
         guard phase != .closed else { return }
         if worker.now < handshakeDeadline {
             if handshakeDeadline < .max { worker.wheel.arm(timer, at: handshakeDeadline) }
-            return
+            return askForLife()
         }
         switch phase {
         case .connecting, .handshaking:
@@ -390,5 +400,27 @@ final class HTTP2Backend {
         case .open, .retiring: closeIfIdle()
         case .closed: break
         }
+    }
+
+    private func wake(_ due: Int64) {
+        if worker.wheel.due(timer) > due { worker.wheel.arm(timer, at: due) }
+    }
+
+    /// Asks a backend for a sign of life that says nothing to open requests; without one in time the connection is over.
+    private func askForLife() {
+        guard active > 0, ping > 0, isOpen else { return }
+        if heard >= asked { asked = -1 }
+        let patience = worker.plan.timeouts.keepaliveAnswer
+        if asked >= 0, worker.now >= asked &+ patience {
+            worker.metrics.timedOut(.upstreamKeepalive)
+            return lost()
+        }
+        if asked < 0, worker.now >= heard &+ ping {
+            asked = worker.now
+            codec.now = worker.now
+            codec.ping()
+            flushLater()
+        }
+        wake(asked >= 0 ? asked &+ patience : heard &+ ping)
     }
 }

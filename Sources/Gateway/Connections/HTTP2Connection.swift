@@ -35,7 +35,8 @@ final class HTTP2Connection {
     let listener: ListenerPlan
     let codec: ServerCodec
     var phase = Phase.open
-    private let limits: HTTP2Limits
+    /// What it was told, in its SETTINGS and by its budgets.
+    let limits: HTTP2Limits
     /// The certificate that the client showed, for all streams; nil without one.
     let certificate: ClientCertificate?
     private var streams: [HTTP2Stream] = []
@@ -47,7 +48,7 @@ final class HTTP2Connection {
     var output: OutputBuffer?
     private var canRead = true
     private var canWrite = true
-    private var hangup = false
+    var hangup = false
     private var willFlush = false
     /// Bytes that were read and dropped.
     private var dropped = 0
@@ -57,12 +58,17 @@ final class HTTP2Connection {
     var turn = ConnectionTurn()
     let timer: TimerID
     var deadline = Int64.max
-    /// When the second step of a drain is due.
+    /// When the next step of a drain is due; before it has begun, its begin.
     var shutdownAt = Int64.max
     var writeStalled: Int64 = 0
+    /// When the last bytes came, and when the client was asked for a sign of life; negative when it was not.
+    var heard: Int64
+    var asked: Int64 = -1
 
-    /// Milliseconds between the two steps of a drain: a round trip, so that requests under way are counted in.
+    /// Most milliseconds between the two steps of a drain, for clients that do not answer the ping between them.
     static let drainGrace: Int64 = 1000
+    /// Most milliseconds for which a shutdown without haste waits for a moment without requests.
+    static let quietPatience: Int64 = 10_000
     /// From this stream on the client is asked to make a new connection, long before numbers run out.
     static let lastStream: Int32 = 1 << 30
     /// Most bytes that wait for the socket before frames are kept in the codec.
@@ -76,10 +82,8 @@ final class HTTP2Connection {
         self.key = key
         self.peer = peer
         self.listener = listener
-        var limits = worker.plan.snapshot.http2Limits
-        // A proxy before us passes on the scheme that its own client used.
-        limits.acceptsForeignScheme = worker.plan.snapshot.isTrusted(peer)
-        self.limits = limits
+        limits = worker.plan.snapshot.http2Limits(for: peer)
+        heard = worker.now
         codec = ServerCodec(limits: limits, isTLS: transport.tls != nil, workspace: worker.workspace)
         timer = worker.wheel.make(owner: key)
         certificate = transport.tls.flatMap { ClientCertificate($0, listener) }
@@ -172,6 +176,7 @@ final class HTTP2Connection {
                 return
             }
             worker.metrics.add(.bytesIn, UInt64(count))
+            heard = worker.now
             if !hangup, !transport.mayHaveMore(after: count, of: Worker.framesSize) { canRead = false }
             if !take(bytes, count) { break }
         }
@@ -212,7 +217,7 @@ final class HTTP2Connection {
                 stream.pump()
             case .reset(let id, let tag, _): stream(tag, id)?.lost()
             case .goAway: break
-            case .pingAcknowledged: break
+            case .pingAcknowledged: if phase == .draining, !codec.awaitsPing { finishShutdown() }
             case .failed(let error): failed(error)
             }
             if turn.isOver() { return false }
@@ -241,6 +246,7 @@ final class HTTP2Connection {
         }
         stream.open(id, hasContent: hasContent)
         codec.setTag(id, stream.tag)
+        if active == 0 { watchLife() }
         active += 1
         return stream
     }
@@ -279,6 +285,7 @@ final class HTTP2Connection {
         free.append(stream.tag)
         active -= 1
         guard active == 0 else { return }
+        if shutdownAt < .max { becameQuiet() }
         setDeadline(worker.now + (phase == .draining ? Self.drainGrace : worker.plan.timeouts.idle))
     }
 
@@ -416,11 +423,19 @@ final class HTTP2Connection {
         if phase == .open { beginShutdown() }
     }
 
-    private func beginShutdown() {
+    func beginShutdown() {
         phase = .draining
         codec.beginShutdown()
         shutdownAt = worker.now + Self.drainGrace
         setDeadline(min(deadline, shutdownAt))
+        flushLater()
+    }
+
+    /// Everything that was on its way when the shutdown began has come.
+    func finishShutdown() {
+        guard shutdownAt < .max else { return }
+        shutdownAt = .max
+        codec.finishShutdown()
         flushLater()
     }
 

@@ -154,14 +154,27 @@ final class HTTP2Stream: DownstreamConnection {
     }
 
     override func abort() {
-        guard id != 0 else { return }
+        guard leaveExchange() else { return }
+        carrier.codec.reset(id, HTTP2Code.internalError)
+        carrier.flushLater()
+        release()
+    }
+
+    override func cut() {
+        guard leaveExchange() else { return }
+        carrier.codec.cut(id)
+        carrier.flushLater()
+        release()
+    }
+
+    /// Lets the exchange go; whether the stream is there to be ended.
+    private func leaveExchange() -> Bool {
+        guard id != 0 else { return false }
         if let exchange {
             self.exchange = nil
             exchange.abandoned()
         }
-        carrier.codec.reset(id, HTTP2Code.internalError)
-        carrier.flushLater()
-        release()
+        return id != 0
     }
 
     /// The codec says that the stream is gone.

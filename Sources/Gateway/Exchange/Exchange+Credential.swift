@@ -25,8 +25,8 @@ extension Exchange {
         note.reason = reason.code
         worker.metrics.add(.streamsEndedWithCredential, 1)
         switch phase {
-        case .tunnelling: endTunnel(reason)
-        case .answering: endAnswer(reason)
+        case .tunnelling: endTunnel(.credential(reason))
+        case .answering: endAnswer(.credential(reason))
         case .idle: break
         default:
             closeUpstream()
@@ -37,10 +37,17 @@ extension Exchange {
         }
     }
 
-    private func endAnswer(_ reason: Reason) {
+    /// A tunnel, or an answer without a length, has lasted as long as it may.
+    func grewOld() {
+        worker.metrics.timedOut(.streamAge)
+        note.reason = "stream_age"
+        phase == .tunnelling ? endTunnel(.age) : endAnswer(.age)
+    }
+
+    private func endAnswer(_ end: StreamEnd) {
         closeUpstream()
-        if endCall(.unauthenticated, reason.detail) { return }
-        guard isEventStream else { return abort() }
+        if endCall(end.status, end.detail) { return }
+        guard isEventStream else { return abort(atOnce: end.isAtOnce) }
         worker.compose.removeAll()
         if clientFraming == .chunked { worker.compose.append("0\r\n\r\n") }
         closesAfter = true
@@ -49,10 +56,9 @@ extension Exchange {
 
     // MARK: Tunnels
 
-    private func endTunnel(_ reason: Reason) {
-        guard ending == .none else { return abort() }
-        guard isWebSocket else { return abort() }
-        ending = reason
+    private func endTunnel(_ end: StreamEnd) {
+        guard ending == .none, isWebSocket else { return abort(atOnce: end.isAtOnce) }
+        ending = end
         if frames.isBetweenFrames { return sendClose() }
         unlimitOverall()
         watch(.tunnel, Self.framePatience)
@@ -86,8 +92,8 @@ extension Exchange {
         let length = min(detail.utf8CodeUnitCount, 123)
         frame.append(byte: 0x88)
         frame.append(byte: UInt8(2 + length))
-        frame.append(byte: UInt8(WebSocketFrames.policyViolation >> 8))
-        frame.append(byte: UInt8(WebSocketFrames.policyViolation & 0xff))
+        frame.append(byte: UInt8(ending.closeCode >> 8))
+        frame.append(byte: UInt8(ending.closeCode & 0xff))
         frame.append(detail.utf8Start, length)
         connection.send(frame.readable, frame.count)
         frame.removeAll()

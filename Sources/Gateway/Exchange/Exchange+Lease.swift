@@ -11,6 +11,8 @@ import Upstreams
 extension Exchange {
     func lease(fresh: Bool) {
         guard let upstream else { return fail(.noBackend) }
+        // Nobody overtakes those who wait.
+        if upstream.waiting > 0, phase != .waiting { return waitForLease(.upstreamConnections) }
         if sendsRaw { return leaseStream(of: upstream) }
         while true {
             switch upstream.lease(now: worker.now, tried: tried, fresh: fresh) {
@@ -37,18 +39,31 @@ extension Exchange {
         }
     }
 
-    func retryLease() { lease(fresh: false) }
-
-    /// Tries again in a moment, for as long as connecting may take, because there is no connection and a limit allows
-    /// no further one.
+    /// Waits in line, for as long as connecting may take, because there is no connection and a limit allows no further
+    /// one.
     func waitForLease(_ limit: LimitKind) {
-        if phase != .waiting {
-            phase = .waiting
+        guard let upstream else { return fail(.upstreamBusy) }
+        let isNew = phase != .waiting
+        if isNew {
             worker.metrics.hit(limit)
+            if upstream.waiting >= upstreamPlan.maximumWaiting {
+                worker.metrics.hit(.upstreamQueue)
+                return fail(.upstreamBusy)
+            }
+            phase = .waiting
             waitUntil = worker.now + plan.routes[route].connectTimeout
         }
         if worker.now >= waitUntil { return fail(.upstreamBusy) }
-        watch(.lease, 20)
+        worker.line(of: upstream).join(self, atFront: !isNew)
+        // No event of ours tells when another worker, or another process, gives a descriptor back.
+        watch(.lease, limit == .descriptors ? 20 : waitUntil - worker.now)
+    }
+
+    /// The wait in line is over, or a descriptor may be there.
+    func leaseWaited() {
+        if worker.now >= waitUntil { return fail(.upstreamBusy) }
+        line?.remove(self)
+        lease(fresh: false)
     }
 
     /// A socket on its way to a backend; nil when that failed at once, which is dealt with.
@@ -60,6 +75,9 @@ extension Exchange {
             return nil
         }
         countUpstream(.connect)
+        if descriptor >= 0, !backend.address.ip.isUnix {
+            Socket.setKeepAlive(descriptor, after: upstreamPlan.keepalive, answer: plan.timeouts.keepaliveAnswer)
+        }
         if descriptor < 0 {
             upstream.forget(backend)
             refused(backend, upstream, code: -descriptor)
@@ -138,7 +156,7 @@ extension Exchange {
         avoid(backend, upstream)
     }
 
-    private var upstreamPlan: UpstreamPlan {
+    var upstreamPlan: UpstreamPlan {
         guard case .forward(let index) = plan.routes[route].action else { return .none }
         return plan.snapshot.upstreams[index]
     }

@@ -179,6 +179,7 @@ extension Exchange {
             if !hasCallDeadline { unlimitOverall() }
             isEventStream = Self.isEventStream(head, bytes)
             limitToCredential()
+            limitAge()
             responseDecoder = ChunkedDecoder()
             clientFraming = isHTTP10 || connection?.isStream == true ? .untilClose : .chunked
         }

@@ -10,19 +10,22 @@ extension Exchange {
 
     /// Puts the exchange on a multiplexed connection: one that has room, or a new one.
     func leaseStream(of upstream: Upstream) {
-        switch upstream.lease(now: worker.now, tried: tried, fresh: true) {
-        case .reuse, .saturated: waitForLease(.upstreamConnections)
-        case .unavailable: fail(tried == 0 ? .noBackend : lastFailure)
-        case .connect(let backend):
-            if let carrier = worker.carrier(of: backend) {
-                countUpstream(.reuse)
-                return attach(carrier.makeStream(upgrades: upgrade), reused: carrier.isOpen)
-            }
-            guard backend.shared.count < upstream.maximumConnections else {
+        var full: UInt64 = 0
+        while true {
+            switch upstream.lease(now: worker.now, tried: tried | full, fresh: true) {
+            case .reuse, .saturated: return waitForLease(.upstreamConnections)
+            case .unavailable where full != 0: return waitForLease(.upstreamConnections)
+            case .unavailable: return fail(tried == 0 ? .noBackend : lastFailure)
+            case .connect(let backend):
+                if let carrier = worker.carrier(of: backend) {
+                    countUpstream(.reuse)
+                    return attach(carrier.makeStream(upgrades: upgrade), reused: carrier.isOpen)
+                }
+                if backend.shared.count < upstream.maximumConnections { return connectCarrier(backend, upstream) }
+                // Its connections take fewer requests than we would send: another backend may have room.
                 upstream.forget(backend)
-                return waitForLease(.upstreamConnections)
+                full |= upstream.bit(of: backend)
             }
-            connectCarrier(backend, upstream)
         }
     }
 
@@ -35,7 +38,8 @@ extension Exchange {
             backend: backend,
             upstream: upstream,
             security: plan.security(of: upstream),
-            timeout: plan.routes[route].connectTimeout
+            timeout: plan.routes[route].connectTimeout,
+            ping: upstreamPlan.ping
         )
         guard worker.adopt(carrier) else {
             Socket.close(descriptor)
@@ -72,7 +76,11 @@ extension Exchange {
             sent = headLength
             if ends, !upgrade { return streamSent(out) }
         }
-        if sent < out.count { sent &+= stream.sendContent(out.readable + sent, out.count &- sent) }
+        while sent < out.count {
+            let count = stream.sendContent(out.readable + sent, out.count &- sent)
+            if count == 0 { break }
+            sent &+= count
+        }
         guard sent == out.count else { return }
         if requestComplete, phase != .tunnelling, !upgrade {
             stream.sendEnd(trailers: requestTrailers?.bytes ?? UnsafeBufferPointer(start: nil, count: 0))
@@ -87,7 +95,11 @@ extension Exchange {
             isKept = false
             return allSent(out)
         }
-        if !requestComplete, phase == .sending, let connection, connection.input != nil { connection.later() }
+        if !requestComplete, phase == .sending, let client = connection,
+            client.canRead || client.input != nil && !inputIsStuck
+        {
+            client.later()
+        }
     }
 
     // MARK: The answer

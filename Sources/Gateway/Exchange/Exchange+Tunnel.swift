@@ -20,6 +20,7 @@ extension Exchange {
         isWebSocket = upgradeName.withUnsafeBufferPointer { Self.equalIgnoringCase($0, Self.webSocket) }
         frames = WebSocketFrames()
         limitToCredential()
+        limitAge()
         worker.metrics.adjust(.tunnelsOpen, by: 1)
         isTunnel = true
         let fields = plan.snapshot.fields

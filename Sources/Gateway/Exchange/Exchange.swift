@@ -114,8 +114,12 @@ final class Exchange {
     var frames = WebSocketFrames()
     /// The answer is a stream of events, which may end after any of them.
     var isEventStream = false
-    /// Its credential is not good any more: it ends at the next chance.
-    var ending: Reason = .none
+    /// Why it ends at the next chance.
+    var ending = StreamEnd.none
+    /// Where it waits for a connection, and its neighbours there.
+    var line: WaitLine?
+    var lineNext: Exchange?
+    unowned(unsafe) var linePrevious: Exchange?
     var clientEnded = false
     var upstreamEnded = false
     var clientEndPassed = false
@@ -139,8 +143,9 @@ final class Exchange {
     private var wait = Wait.none
     private var deadline = Int64.max
     private var overall = Int64.max
-    /// What `overall` is the end of: the life of the credential, not the patience with the exchange.
-    private var endsWithCredential = false
+    /// What `overall` is the end of.
+    enum Bound { case patience, credential, age }
+    private var bound = Bound.patience
     /// The caller said how long the whole call may take.
     var hasCallDeadline = false
     private var window: UInt64 = 0
@@ -227,7 +232,7 @@ final class Exchange {
         isWebSocket = false
         isEventStream = false
         ending = .none
-        endsWithCredential = false
+        bound = .patience
         hasCallDeadline = false
         clientEnded = false
         upstreamEnded = false
@@ -279,10 +284,12 @@ final class Exchange {
     }
 
     /// An answer that has begun cannot be completed: the client sees a reset, never an end.
-    func abort() {
+    ///
+    /// What is queued may reach it first, unless it is to end at once.
+    func abort(atOnce: Bool = false) {
         guard phase != .idle else { return }
         note.aborted = true
-        connection?.abort()
+        atOnce ? connection?.abort() : connection?.cut()
     }
 
     private func settle() {
@@ -309,6 +316,7 @@ final class Exchange {
     }
 
     func closeUpstream() {
+        line?.remove(self)
         if let upstreamConnection {
             self.upstreamConnection = nil
             upstreamConnection.close()
@@ -342,7 +350,7 @@ final class Exchange {
 
     func unlimitOverall() {
         overall = .max
-        endsWithCredential = false
+        bound = .patience
     }
 
     /// What has no end of its own ends with the credential that allowed it.
@@ -353,10 +361,20 @@ final class Exchange {
         let now = Clock.unixMilliseconds()
         let expiry = principal.claims.expiry &* 1000
         let until = expiry > now ? expiry : principal.expiry &* 1000
-        let due = worker.now &+ max(0, until &- now)
+        bind(.credential, max(0, until &- now))
+    }
+
+    /// What has no end of its own ends when it is old.
+    func limitAge() {
+        let age = plan.routes[route].streamAge
+        if age > 0 { bind(.age, age) }
+    }
+
+    private func bind(_ bound: Bound, _ milliseconds: Int64) {
+        let due = worker.now &+ milliseconds
         guard due < overall else { return }
         overall = due
-        endsWithCredential = true
+        self.bound = bound
         deadline = min(deadline, overall)
         if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
     }
@@ -373,17 +391,20 @@ final class Exchange {
             if deadline < .max { worker.wheel.arm(timer, at: deadline) }
             return
         }
-        if worker.now >= overall, endsWithCredential {
-            return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
-        }
         if worker.now >= overall {
+            switch bound {
+            case .credential:
+                return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
+            case .age: return grewOld()
+            case .patience: break
+            }
             worker.metrics.timedOut(.request)
             if endCall(.deadlineExceeded, GatewayError.requestDeadline.detail) { return }
             return phase == .answering || phase == .tunnelling ? abort() : fail(.requestDeadline)
         }
         switch wait {
         case .none: break
-        case .lease: retryLease()
+        case .lease: leaseWaited()
         case .connect:
             worker.metrics.timedOut(.upstreamConnect)
             connectTimedOut()
