@@ -252,6 +252,24 @@ class Scripted(UpstreamTest):
         self.assertEqual(output, BODY[: 3 << 20], errors)
         self.assertLess(peers.resident(gateway) - before, 16 << 20)
 
+    def test_uploads_with_other_buffers(self):
+        """Whatever a connection may hold, an upload that has come goes on."""
+        server = self.server(gateway=False)
+        for buffer in ("16KiB", "1MiB"):
+            gateway = Gateway(
+                CONFIGURATION.replace("limits: {", f"limits: {{buffer: {buffer}, http2: {{stream_window: 1MiB}}, "),
+                FILES, UPSTREAM=server.port, PROTOCOL="h2c", TLS="", CONNECTIONS=8,
+            )
+            self.addCleanup(gateway.stop)
+            client = self.client(gateway)
+            for size in (15 << 10, 100_000, 300_000, 1 << 20):
+                with self.subTest((buffer, size)):
+                    reply = client.reply(client.request("/x", "POST", body=BODY[:size]), 4)
+                    self.assertEqual(reply.field("x-length"), str(size))
+                    with HTTP1(gateway.port) as plain:
+                        plain.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + BODY[:size])
+                        self.assertEqual(plain.reply(b"POST").get("x-length"), str(size))
+
     def test_a_backend_that_takes_nothing_and_a_client_that_leaves(self):
         server = self.server(lambda stream: None, False, at_head=True)
         gateway = self.gateway(server.port)

@@ -222,6 +222,20 @@ class ProxyHeaders(TLSTest):
             with self.connect(listener="proxied", first=header) as client:
                 self.assertIn(b"X-Forwarded-For: " + address + b"\r\n", self.answer(client))
 
+    def test_an_end_that_comes_with_the_first_bytes(self):
+        """The client's last segment holds the rest of the header, a request, and the end of its direction."""
+        with socket.create_connection(("127.0.0.1", self.port("plain")), 5) as client:
+            client.sendall(self.V1[:9])
+            time.sleep(0.1)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            client.sendall(self.V1[9:] + b"GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(2)
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hi"), answer)
+
     def test_listed_peers_must(self):
         for start in (b"", b"PROXY TCP4 1.2.3.4\r\n", b"PROXY TCP9 a b c d\r\n", self.V1[:-2] + b"\n"):
             answer = self.gateway.raw(start + GET % b"a", port=self.port("plain"))
