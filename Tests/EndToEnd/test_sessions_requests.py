@@ -521,7 +521,9 @@ sessions: {store: sqlite, idle: 2s, lifetime: 4s, touch: 1s, maximum_per_account
         browser = self.browser().sign_in()
         end = browser.facts().json["created"] + 4
         lives = {
-            kind: Live(browser, kind, Live.UPGRADE if kind == "/socket" else ()) for kind in ("/events", "/socket", "/auth/session/events")
+            kind: Live(browser, kind, Live.UPGRADE if kind == "/socket" else ()) for kind in (
+                "/events", "/socket", "/auth/session/events"
+            )
         }
         self.assertEqual([one.status for one in lives.values()], [200, 101, 200])
         while time.time() < end - 0.5:
