@@ -296,10 +296,10 @@ class Telling(Base):
         self.assertGreaterEqual(samples["portcullis_sessions_ended_total", 'reason="logout"'], 1)
         for part in ("sessions_live", "session_cache_hits_total", "session_cache_misses_total", "session_store_failures_total"):
             self.assertIn("portcullis_" + part, names)
-        for word in ("hashing", "throttled"):
-            self.assertTrue(
-                any(word in name for name in names), (word, [name for name in names if "session" in name or "login" in name])
-            )
+        self.assertTrue(any("hashing" in name for name in names))
+        for result in ("login", "wrong_credentials", "throttled"):
+            self.assertIn(("portcullis_logins_total", f'result="{result}"'), samples)
+        self.assertGreaterEqual(samples["portcullis_logins_total", 'result="wrong_credentials"'], 1)
 
 
 class Remembered(Base):
