@@ -14,8 +14,8 @@ final class SessionCounts: Sendable {
     private let logins: [Atomics] = loginResults.map { _ in Atomics() }
     /// What a login can come to, as the portal notes it; anything else counts as `other`.
     private static let loginResults = [
-        "login", "step_up", "second_factor_required", "wrong_credentials", "wrong_code", "throttled", "busy", "unavailable",
-        "other",
+        "login", "step_up", "second_factor_required", "wrong_credentials", "wrong_code", "throttled", "busy",
+        "unavailable", "other",
     ]
 
     private final class Atomics: Sendable {
