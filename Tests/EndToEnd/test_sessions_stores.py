@@ -19,7 +19,7 @@ import unittest
 
 import peers
 from harness import Gateway, Upstream
-from sessions import ACCOUNTS, ADA, BOB, DEVICE, SESSION, TINA, Browser, Directory, Live, answer, command, parallel
+from sessions import ACCOUNTS, ADA, BOB, DEVICE, PASSWORDS, RITA, SESSION, TINA, Browser, Directory, Live, answer, command, parallel
 
 LONG = os.environ.get("PORTCULLIS_LOAD") == "long"
 REST = """
@@ -52,7 +52,7 @@ class Base(unittest.TestCase):
         return pathlib.Path(folder.name)
 
     def gateway(self, text, files=None, **replacements):
-        gateway = Gateway(text, self.directory.files(**(files or {})), UPSTREAM=self.upstream.port, **replacements)
+        gateway = Gateway(text, {**self.directory.files(), **(files or {})}, UPSTREAM=self.upstream.port, **replacements)
         self.addCleanup(gateway.stop)
         return gateway
 
@@ -124,8 +124,8 @@ class SQLite(Base):
         """Every acknowledged login is a session afterwards, every acknowledged logout has ended one."""
         rounds, each = (50, 1000) if LONG else (3, 150)
         chance = random.Random(4)
-        file = self.folder() / "sessions.db"
-        gateway = self.gateway(SQLITE, FILE=file)
+        file, crowd = self.folder() / "sessions.db", {"users.yaml": self.directory.crowd(100)}
+        gateway = self.gateway(SQLITE, crowd, FILE=file)
         live, over = {}, set()
         for number in range(rounds):
             lock, done, unknown = threading.Lock(), threading.Event(), set()
@@ -137,8 +137,8 @@ class SQLite(Base):
                 while not done.is_set():
                     browser = Browser(gateway.port)
                     try:
-                        name = chance.choice((ADA, BOB))
-                        reply = browser.login_api(name)
+                        name = f"rita{chance.randrange(100)}"
+                        reply = browser.login_api(name, PASSWORDS[RITA])
                         if reply.status != 200:
                             continue
                         with lock:
@@ -173,7 +173,7 @@ class SQLite(Base):
             for cookie in unknown:
                 live.pop(cookie, None)
             gateway.stop()
-            gateway = self.gateway(SQLITE, FILE=file)
+            gateway = self.gateway(SQLITE, crowd, FILE=file)
             sample = list(live) if len(live) < 400 else chance.sample(list(live), 400)
             lost = [
                 cookie for cookie,
