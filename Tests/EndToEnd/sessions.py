@@ -425,8 +425,10 @@ def answer(head, body, connection):
             for text in ("theirs=1; Path=/", f"{SESSION}={'A' * 43}; Path=/; Secure", f"{SESSION}=; Max-Age=0", f" {SESSION} =x",
                          SESSION, f"{FLOW}=x; Path=/", f"{DEVICE}=x", f"{CODE}=x", "other=2; HttpOnly", f"not{SESSION}=kept")
         )
+        return b"HTTP/1.1 200 OK\r\n" + lines.encode() + b"Content-Length: 2\r\n\r\nok"
+    elif kind == b"hints":
         early = f"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: {SESSION}=early\r\n\r\n".encode()
-        return early + b"HTTP/1.1 200 OK\r\n" + lines.encode() + b"Content-Length: 2\r\n\r\nok"
+        return early + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     else:
         return Upstream.echo(head, body, connection)
     try:
