@@ -497,3 +497,60 @@ class Redis(Base):
         command("session", "revoke", "--user", ADA, "--config", first.path)
         for gateway in (first, second):
             self.assertEventually(lambda: self.status(gateway, browser.session) == 401, "it goes on", 1.0)
+
+
+SENTINEL = """port {port}
+bind 127.0.0.1
+sentinel monitor main 127.0.0.1 {master} 1
+sentinel down-after-milliseconds main 500
+sentinel failover-timeout main 3000
+"""
+
+
+@unittest.skipUnless(LONG, "takes a quarter of a minute; SessionsTests fail over without load")
+class Sentinels(Base):
+    def test_nothing_is_lost_when_the_master_is_killed_under_load(self):
+        master = Server()
+        replica = Server("--replicaof", "127.0.0.1", str(master.port), "--repl-diskless-sync-delay", "0")
+        port = peers.free_port()
+        conf = {"s.conf": SENTINEL.format(port=port, master=master.port)}
+        sentinel = peers.Process(["redis-server", "@FOLDER@/s.conf", "--sentinel", "--dir", "@FOLDER@"], port, conf)
+        for one in (master, replica, sentinel):
+            self.addCleanup(one.stop)
+        told = lambda: peers.run("redis-cli", "-p", str(port), "info", "sentinel")[1]
+        self.assertEventually(lambda: "master_link_status:up" in replica.cli("info", "replication"), "no replica", 15)
+        self.assertEventually(lambda: b"slaves=1" in told(), "not found by the Sentinel", 15)
+        crowd = {"users.yaml": self.directory.crowd(100)}
+        extra = ", sentinel_master: main"
+        gateways = [self.gateway(REDIS, crowd, REDIS=port, FAILURE="grace 10s", EXTRA=extra) for _ in range(2)]
+        live, over, lock, done = [], [], threading.Lock(), threading.Event()
+
+        def work(gateway, seed):
+            count = seed
+            while not done.is_set():
+                browser, count = Browser(gateway.port), count + 7
+                try:
+                    if browser.login_api(f"rita{count % 100}", PASSWORDS[RITA]).status != 200:
+                        time.sleep(0.02)
+                        continue
+                    cookie, leaves = browser.session, count % 4 == 0
+                    if not leaves or self.logout(browser).status == 200:
+                        with lock:
+                            (over if leaves else live).append(cookie)
+                except (OSError, ValueError, http.client.HTTPException):
+                    pass
+
+        threads = [threading.Thread(target=work, args=(gateways[seed % 2], seed), daemon=True) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        self.assertEventually(lambda: len(live) > 100, "no logins", 20)
+        master.kill()
+        before = len(live)
+        self.assertEventually(lambda: len(live) > before + 60, "no logins after the failover", 20)
+        done.set()
+        for thread in threads:
+            thread.join(10)
+        for gateway in gateways:
+            self.assertEventually(lambda: gateway.get("/readyz", port=gateway.ops_port).status == 200, "not ready", 5)
+            self.assertEqual({self.status(gateway, cookie) for cookie in live}, {200})
+            self.assertEqual({self.status(gateway, cookie) for cookie in over}, {401})
