@@ -82,6 +82,9 @@ extension Portal {
     /// Audits sessions that a sweep removed.
     public func expired(_ ended: [Ended]) async { await audit(ended, as: .expiry, at: nil) }
 
+    /// Audits sessions that ended because of what became of their account, at a Unix second.
+    public func outdated(_ ended: [Ended], at now: Int64) async { await audit(ended, as: .accountChange, at: now) }
+
     /// Audits sessions that an operator ended, at a Unix second.
     public func revoked(_ ended: [Ended], at now: Int64) async { await audit(ended, as: .revoke, at: now) }
 

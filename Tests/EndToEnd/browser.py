@@ -267,6 +267,8 @@ class Page:
         return self.browser.send("Storage.getCookies", browserContextId=self.context)["cookies"]
 
     def screenshot(self, path, whole=True):
+        # A tab behind another is not painted.
+        self.send("Page.bringToFront")
         taken = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         pathlib.Path(path).write_bytes(base64.b64decode(taken["data"]))
 

@@ -94,6 +94,11 @@ class Directory:
             users.add(RITA)
             self.text = users.path.read_bytes()
 
+    def crowd(self, count):
+        """A file with more accounts, `rita0` and so on, with one password."""
+        one = self.text[self.text.index(b"  - name: rita") :]
+        return self.text + b"".join(one.replace(b"rita", b"rita%d" % number) for number in range(count))
+
     def files(self, **more):
         return {"users.yaml": self.text, **more}
 
@@ -421,6 +426,9 @@ def answer(head, body, connection):
                          SESSION, f"{FLOW}=x; Path=/", f"{DEVICE}=x", f"{CODE}=x", "other=2; HttpOnly", f"not{SESSION}=kept")
         )
         return b"HTTP/1.1 200 OK\r\n" + lines.encode() + b"Content-Length: 2\r\n\r\nok"
+    elif kind == b"hints":
+        early = f"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: {SESSION}=early\r\n\r\n".encode()
+        return early + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     else:
         return Upstream.echo(head, body, connection)
     try:

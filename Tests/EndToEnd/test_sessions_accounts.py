@@ -471,10 +471,8 @@ class Commands(unittest.TestCase):
 
     def test_changes_at_the_same_time_are_all_kept(self):
         self.users.add(ADA)
-        parallel(
-            [lambda number=number: self.users.run("add", f"user{number}", stdin=f"pass phrase number {number}\n") for number in range(12)],
-            6
-        )
+        add = lambda number: self.users.run("add", f"user{number}", stdin=f"pass phrase number {number}\n")
+        parallel([lambda number=number: add(number) for number in range(12)], 6)
         text = command("user", "list", "--file", self.users.path)
         self.assertEqual(len(re.findall(r"\buser\d+\b", text)), 12)
         self.assertEqual(os.listdir(self.folder.name).count("users.yaml"), 1)

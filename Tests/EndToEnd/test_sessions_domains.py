@@ -177,8 +177,11 @@ class Domains(SessionCase):
         shop = self.user.at(SHOP)
         location = self.hand_off(self.user)
         code, state = (urllib.parse.parse_qs(urllib.parse.urlsplit(location).query)[name][0] for name in ("code", "state"))
-        for query in ("", "?code=", f"?code={code}", f"?state={state}", f"?code={code}&state=", f"?code={'A' * 43}&state={state}", f"?code=x&state={state}",
-                      f"?code={code}x&state={state}", f"?code={code}&state={state[:-1]}", f"?code={code}&code={code}&state={state}"):
+        for query in (
+            "", "?code=", f"?code={code}", f"?state={state}", f"?code={code}&state=", f"?code={'A' * 43}&state={state}",
+            f"?code=x&state={state}", f"?code={code}x&state={state}", f"?code={code}&state={state[:-1]}",
+            f"?code={code}&code={code}&state={state}",
+        ):
             reply = shop.navigate("/auth/handoff" + query, site="cross-site")
             self.assertEqual((reply.status, SESSION in reply.cookies), (400, False), query)
         # Nothing of that used it up.
@@ -236,8 +239,13 @@ class Domains(SessionCase):
         reply = self.user.at(OTHER).navigate("/auth/start?return_to=/x", site="none")
         if reply.status == 303:
             self.assertFalse(reply.location.startswith("http"), reply.location)
-        for target in (f"https://{OTHER}/x", f"https://{SHOP}.evil.example/x", f"https://{SHOP}@evil.example/", f"http://{SHOP}/x", f"https://{SHOP}:444/x", f"https://{SHOP}//evil.example", f"//{SHOP}/x", f"https://{SHOP}\\@evil.example",
-                       f"https://{SHOP}%2eevil.example/", f"https://{SHOP.upper()}/x", f"https://{SHOP}./x", f"https://{SHOP}/\\evil.example", f"https://{SHOP}/auth/logout", f"https://user@{SHOP}/x", f"https:{SHOP}/x", f"https://{SHOP}/..//evil.example"):
+        for target in (
+            f"https://{OTHER}/x", f"https://{SHOP}.evil.example/x", f"https://{SHOP}@evil.example/", f"http://{SHOP}/x",
+            f"https://{SHOP}:444/x", f"https://{SHOP}//evil.example", f"//{SHOP}/x", f"https://{SHOP}\\@evil.example",
+            f"https://{SHOP}%2eevil.example/", f"https://{SHOP.upper()}/x", f"https://{SHOP}./x",
+            f"https://{SHOP}/\\evil.example",
+            f"https://{SHOP}/auth/logout", f"https://user@{SHOP}/x", f"https:{SHOP}/x", f"https://{SHOP}/..//evil.example",
+        ):
             browser = self.stranger()
             page = browser.navigate("/auth/login?state=" + "A" * 43 + "&return_to=" + urllib.parse.quote(target, safe=""))
             form = page.page.forms[0]

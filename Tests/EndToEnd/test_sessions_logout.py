@@ -4,7 +4,7 @@ import json
 import pathlib
 import time
 
-from sessions import ACCOUNTS, ADA, BOB, CODE, FLOW, RITA, SESSION, TINA, Live, SessionCase, command, parallel
+from sessions import ACCOUNTS, ADA, BOB, CODE, FLOW, RITA, SESSION, TINA, Live, SessionCase, Users, command, parallel
 
 CONFIGURATION = ACCOUNTS + """
 workers: 2
@@ -37,7 +37,7 @@ class Logout(Base):
         reply = browser.post(form["action"], form["fields"])
         self.assertEqual(reply.status, 303)
         self.assertTrue(reply.cookies[SESSION].is_cleared)
-        self.assertEqual(reply.get("clear-site-data"), '"cookies", "storage"')
+        self.assertEqual(reply.get("clear-site-data"), '"cache", "storage"')
         self.assertEqual(reply.get("cache-control"), "no-store")
         self.assertGone(cookie, count=24)
         page = browser.navigate(reply.location, site="same-origin")
@@ -356,3 +356,17 @@ class Audit(Base):
         lines = path.read_text().splitlines()
         pathlib.Path(self.gateway.folder, "forged.log").write_text("\n".join(lines[:1] + lines[2:]) + "\n")
         self.assertIn("2", command("audit", "verify", pathlib.Path(self.gateway.folder, "forged.log"), code=1))
+
+    def test_ends_that_nobody_asked_for_are_in_it_too(self):
+        handle = self.browser().sign_in(RITA).handle()
+        one = self.browser().sign_in(ADA)
+        self.assertEqual(self.ops("/sessions/" + one.handle(), "DELETE").status, 200)
+        Users(pathlib.Path(self.gateway.folder, "users.yaml"), self.gateway.path).run("disable", RITA)
+        path = pathlib.Path(self.gateway.folder, "audit.log")
+        wanted = {(handle, "account_change", "accountDisabled"), (one.handle(), "revoke", "revoked")}
+        until, seen = time.monotonic() + 4, set()
+        while time.monotonic() < until and not wanted <= seen:
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            seen = {(line.get("session"), line["event"], line.get("reason")) for line in lines}
+            time.sleep(0.02)
+        self.assertLessEqual(wanted, seen)

@@ -47,7 +47,8 @@ EVIL = [
 PAYLOADS = sorted(
     {prefix + host for prefix in PREFIXES for host in EVIL[:3]} | {prefix + host for prefix in PREFIXES[:60] for host in EVIL}
 )
-LOOPS = ["/auth/login", "/auth/logout", "/auth/logout?everywhere=true", "/auth/login?return_to=/auth/login", "/auth", "/auth/", "/auth/start", "/auth/handoff?code=x", "/auth/session/events",
+LOOPS = ["/auth/login", "/auth/logout", "/auth/logout?everywhere=true", "/auth/login?return_to=/auth/login", "/auth",
+         "/auth/", "/auth/start", "/auth/handoff?code=x", "/auth/session/events",
          "/AUTH/LOGIN", "/auth//login", "//auth/login", "/%61uth/logout", "/auth%2flogout", "/x/../auth/logout", "/auth/./logout"]
 GOOD = [
     "/", "/a", "/a/b?c=d&e=f", "/?x=//evil.example", "/a?next=https://evil.example/", "/a#top", "/a%20b", "/%C3%BC", "/a;b=c",

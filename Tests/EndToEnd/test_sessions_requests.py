@@ -122,6 +122,12 @@ class Identity(Base):
             self.assertEqual(reply.status, 200)
             self.assertEqual(reply.all("set-cookie"), ["theirs=1; Path=/", "other=2; HttpOnly", f"not{SESSION}=kept"])
 
+    def test_nor_by_early_hints(self):
+        raw = self.gateway.raw(f"GET /open/hints HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        self.assertTrue(raw.startswith(b"HTTP/1.1 103 "), raw[:40])
+        self.assertIn(b"Link: </a>", raw)
+        self.assertNotIn(b"early", raw)
+
     def test_token_and_cookie_side_by_side(self):
         browser = self.browser().sign_in(BOB)
         token = self.keys.token(sub="carol", roles=["admin"])
@@ -521,7 +527,9 @@ sessions: {store: sqlite, idle: 2s, lifetime: 4s, touch: 1s, maximum_per_account
         browser = self.browser().sign_in()
         end = browser.facts().json["created"] + 4
         lives = {
-            kind: Live(browser, kind, Live.UPGRADE if kind == "/socket" else ()) for kind in ("/events", "/socket", "/auth/session/events")
+            kind: Live(browser, kind, Live.UPGRADE if kind == "/socket" else ()) for kind in (
+                "/events", "/socket", "/auth/session/events"
+            )
         }
         self.assertEqual([one.status for one in lives.values()], [200, 101, 200])
         while time.time() < end - 0.5:

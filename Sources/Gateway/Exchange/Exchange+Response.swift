@@ -217,6 +217,7 @@ extension Exchange {
             return false
         }
         if !isHTTP10 {
+            if let sessions = plan.snapshot.sessions { sessions.foreign.dropForged(head.fields, UnsafePointer(bytes)) }
             HeadWriter.writeInterim(head, bytes, to: worker.compose)
             sendComposedHead(ends: false)
         }

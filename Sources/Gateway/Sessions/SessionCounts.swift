@@ -11,6 +11,12 @@ final class SessionCounts: Sendable {
     private let lookUpMicros = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
     private let reasons: [Atomics] = EndReason.allCases.map { _ in Atomics() }
+    private let logins: [Atomics] = loginResults.map { _ in Atomics() }
+    /// What a login can come to, as the portal notes it; anything else counts as `other`.
+    private static let loginResults = [
+        "login", "step_up", "second_factor_required", "wrong_credentials", "wrong_code", "throttled", "busy",
+        "unavailable", "other",
+    ]
 
     private final class Atomics: Sendable {
         let value = Atomic<Int>(0)
@@ -33,6 +39,12 @@ final class SessionCounts: Sendable {
         reasons[index].value.add(1, ordering: .relaxed)
     }
 
+    /// A login was answered, with this note for the access log.
+    func loginAnswered(_ note: String) {
+        let index = Self.loginResults.firstIndex(of: note) ?? Self.loginResults.count - 1
+        logins[index].value.add(1, ordering: .relaxed)
+    }
+
     /// All of them for the exposition.
     var samples: [ExtraMetric] {
         func value(_ atomic: borrowing Atomic<Int>) -> Double { Double(atomic.load(ordering: .relaxed)) }
@@ -42,6 +54,15 @@ final class SessionCounts: Sendable {
                 "Sessions that ended, by reason.",
                 kind: .counter,
                 labels: [("reason", reason.rawValue)],
+                value: value(atomic.value)
+            )
+        }
+        let answers = zip(Self.loginResults, logins).map { result, atomic in
+            ExtraMetric(
+                "logins_total",
+                "Attempts to log in, by what came of them.",
+                kind: .counter,
+                labels: [("result", result)],
                 value: value(atomic.value)
             )
         }
@@ -66,6 +87,6 @@ final class SessionCounts: Sendable {
                 kind: .counter,
                 value: value(failures)
             ),
-        ] + ends
+        ] + ends + answers
     }
 }

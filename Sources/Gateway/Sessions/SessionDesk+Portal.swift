@@ -39,6 +39,9 @@ extension SessionDesk {
             end(answer.ended.map(\.key))
             for ended in answer.ended { counts.ended(ended.reason) }
             if answer.began != nil { counts.sessionCreated() }
+            if request.method == "POST", request.path.hasPrefix(sessions.portal.path("login")) {
+                counts.loginAnswered(answer.note)
+            }
             worker.post(.portal(ticket, answer, answer.events ? live.map { .live($0.0, claims: $0.1) } : nil))
         }
     }

@@ -93,6 +93,7 @@ final class SessionDesk: Sendable {
                 }
             }
             changed(changes.refreshed)
+            await portal.outdated(changes.ended, at: Self.now)
             guard !changes.isComplete else { return }
             tell(.unknown)
             try? await Task.sleep(for: .seconds(1))
@@ -138,6 +139,8 @@ final class SessionDesk: Sendable {
                 _ = try await store.end(key, reason)
                 counts.ended(reason)
                 end([key])
+                let portal = state.withLock { $0.portal }
+                await portal?.outdated([Ended(key: key, record: record, reason: reason)], at: now)
                 return (.none, nil)
             }
             let live = registry.admit(LiveSession(record), claims: SessionClaims.json(record), now: now)
