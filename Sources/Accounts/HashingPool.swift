@@ -1,8 +1,8 @@
 // COLD. Threads that hash passwords, so that neither an event loop nor a task ever waits for one.
+import Bytes
 import Dispatch
 import Glibc
 public import Settings
-import Synchronization
 
 /// A bounded queue with threads of its own.
 ///
@@ -73,7 +73,7 @@ private final class HashingQueue: Sendable {
     }
 
     private let limit: Int
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let signal = DispatchSemaphore(value: 0)
 
     init(limit: Int) { self.limit = limit }

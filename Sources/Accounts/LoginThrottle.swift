@@ -1,6 +1,6 @@
 // COLD. Slows down guessing of passwords and codes: by account, by network, by both, and never an owner's own device.
+import Bytes
 public import Settings
-import Synchronization
 
 /// Who tries to log in, from where.
 public struct LoginAttempt: Sendable, Hashable {
@@ -73,12 +73,12 @@ public final class LoginThrottle: Sendable {
     }
 
     private let settings: ThrottleSettings
-    private let tables: Mutex<Tables>
+    private let tables: Locked<Tables>
 
     /// Empty tables.
     public init(_ settings: ThrottleSettings = ThrottleSettings()) {
         self.settings = settings
-        tables = Mutex(
+        tables = Locked(
             Tables(
                 accounts: StrikeTable(capacity: settings.entries),
                 unknown: StrikeTable(capacity: settings.entries),

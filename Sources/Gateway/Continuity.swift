@@ -1,4 +1,5 @@
 // COLD. What outlives a generation of the configuration: what names resolved to, and the keys of session tickets.
+import Bytes
 import Reactor
 import Settings
 import TLS

@@ -1,7 +1,7 @@
 // COLD. Login, logout and the list of one's sessions: requests below the portal's prefix become answers. No sockets.
+import Bytes
 public import Accounts
 public import Sessions
-internal import Synchronization
 
 /// What happened to sessions when accounts changed.
 public struct AccountChanges: Sendable {
@@ -27,8 +27,8 @@ public final class Portal: Sendable {
     let hashing: HashingPool
     let throttle: LoginThrottle
     let users: any UsersEditing
-    private let directory: Mutex<UserDirectory>
-    private let ring: Mutex<KeyRing?>
+    private let directory: Locked<UserDirectory>
+    private let ring: Locked<KeyRing?>
 
     /// A portal.
     ///
@@ -53,13 +53,13 @@ public final class Portal: Sendable {
     ) {
         self.plan = plan
         self.store = store
-        self.directory = Mutex(directory)
+        self.directory = Locked(directory)
         self.users = users ?? ReadOnlyUsers()
         self.hashing = hashing
         self.throttle = throttle
         self.pages = pages
         self.audit = audit
-        ring = Mutex(plan.secrets.isEmpty ? nil : KeyRing(plan.secrets))
+        ring = Locked(plan.secrets.isEmpty ? nil : KeyRing(plan.secrets))
     }
 
     /// The accounts as they are now.

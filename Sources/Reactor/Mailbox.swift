@@ -1,4 +1,5 @@
 // COLD. Messages from other threads to a loop: a bounded queue and an eventfd that wakes it.
+import Bytes
 import CLinux
 import Glibc
 

@@ -1,4 +1,5 @@
 // COLD. Threads that may block: files, name look-ups, key loading. Loops hand work over and get messages back.
+import Bytes
 import CLinux
 import Glibc
 import Synchronization

@@ -1,4 +1,5 @@
 // COLD. Sessions in the process, for trying out: bounded, and gone when the process ends.
+internal import Bytes
 internal import Reactor
 
 /// Sessions in memory.

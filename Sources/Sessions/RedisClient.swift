@@ -1,4 +1,5 @@
 // COLD. The door to the loop: commands from any thread, answers to tasks. Knows nothing of sessions.
+internal import Bytes
 internal import Reactor
 internal import Synchronization
 

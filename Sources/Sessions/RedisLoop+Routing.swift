@@ -1,4 +1,5 @@
 // COLD. Which server a command goes to: one server, the master that Sentinels know, or the owner of a slot.
+internal import Bytes
 internal import Reactor
 internal import Synchronization
 

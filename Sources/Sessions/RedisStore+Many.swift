@@ -1,4 +1,5 @@
 // COLD. Many sessions of the Redis store: ended, listed, swept.
+internal import Bytes
 internal import Reactor
 
 /// The sessions that ended pages, and where they stood in the list of their account; a bounded memory.

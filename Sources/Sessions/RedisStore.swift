@@ -1,5 +1,6 @@
 // COLD. Sessions on Redis, which several gateways share: the promises of `SessionStore`, told in commands.
 // Needs Redis 6.0 or Valkey; `maxmemory-policy noeviction`, or sessions may vanish.
+internal import Bytes
 internal import Reactor
 internal import Synchronization
 public import Settings

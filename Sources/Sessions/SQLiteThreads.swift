@@ -1,4 +1,5 @@
 // COLD. The threads of the SQLite store: one that writes, some that read, one that gives up for those who wait.
+internal import Bytes
 internal import GRDB
 internal import Reactor
 

@@ -1,4 +1,5 @@
 // COLD. The one thread that writes: what waits for it goes into one transaction, so that many logins share one flush.
+import Bytes
 import Foundation
 internal import GRDB
 internal import Reactor

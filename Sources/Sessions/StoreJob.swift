@@ -1,4 +1,5 @@
 // COLD. Work for a thread that may block on the database, and the bounded queue in front of such threads.
+internal import Bytes
 internal import GRDB
 import Glibc
 internal import Reactor

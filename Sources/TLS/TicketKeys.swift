@@ -1,4 +1,5 @@
 // COLD, under a short lock once per handshake. The keys of session tickets (RFC 5077 §4), shared by all workers.
+internal import Bytes
 internal import COpenSSL
 internal import Reactor
 

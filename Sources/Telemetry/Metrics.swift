@@ -1,4 +1,5 @@
 // COLD. All counters of the process: one block per worker, names for slots, and what the main thread counts.
+import Bytes
 import Reactor
 import Synchronization
 

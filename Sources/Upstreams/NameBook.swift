@@ -1,4 +1,5 @@
 // COLD. What host names resolved to last: a name service that fails for a while takes nothing away.
+import Bytes
 public import Reactor
 
 /// The last known addresses of names; one for the process, used by every snapshot.

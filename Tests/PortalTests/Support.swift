@@ -1,14 +1,14 @@
 // COLD. A portal over a store in memory, and browsers that keep cookies as browsers do.
+import Bytes
 import Accounts
 import Foundation
 @testable import Portal
 import Sessions
 import Settings
-import Synchronization
 
 /// Keeps the pages instead of drawing them.
 final class RecordedPages: PageRendering {
-    private let pages = Mutex<[(Page, PageReader)]>([])
+    private let pages = Locked<[(Page, PageReader)]>([])
 
     func render(_ page: Page, for reader: PageReader) -> RenderedPage {
         pages.withLock { $0.append((page, reader)) }
@@ -32,7 +32,7 @@ final class RecordedPages: PageRendering {
 /// Keeps what is audited, or fails.
 final class RecordedAudit: AuditSink {
     struct Full: Error {}
-    private let state = Mutex<(events: [AuditEvent], isFull: Bool)>(([], false))
+    private let state = Locked<(events: [AuditEvent], isFull: Bool)>(([], false))
 
     func record(_ event: AuditEvent) async throws {
         try state.withLock { state throws(Full) in
@@ -47,7 +47,7 @@ final class RecordedAudit: AuditSink {
 
 /// A users file that takes every change.
 final class RecordedUsers: UsersEditing {
-    private let state = Mutex<(taken: Set<String>, rehashed: [String], canWrite: Bool)>(([], [], true))
+    private let state = Locked<(taken: Set<String>, rehashed: [String], canWrite: Bool)>(([], [], true))
 
     func rehash(_ account: String, from _: String, to new: String) async -> Bool {
         state.withLock { $0.rehashed.append(new) }
@@ -135,7 +135,7 @@ final class Rig: Sendable {
 
 /// Time that stands still until it is moved.
 final class TestClock: Sendable {
-    private let time = Mutex<Int64>(1_800_000_000)
+    private let time = Locked<Int64>(1_800_000_000)
     var now: Int64 { time.withLock { $0 } }
     func advance(_ seconds: Int64) { time.withLock { $0 += seconds } }
 }

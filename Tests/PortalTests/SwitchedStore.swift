@@ -1,11 +1,11 @@
 // COLD. A store in memory that can be away.
+import Bytes
 import Sessions
-import Synchronization
 
 /// Passes everything on, or throws.
 final class SwitchedStore: SessionStore {
     let inner: MemoryStore
-    private let away = Mutex(false)
+    private let away = Locked(false)
 
     init(_ clock: TestClock, maximum: Int = 1000) {
         inner = MemoryStore(maximum: maximum, clock: { clock.now })

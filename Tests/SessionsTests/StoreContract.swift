@@ -1,6 +1,6 @@
 // COLD. What every store must do, whatever is behind it; each store runs all of it.
+import Bytes
 import Sessions
-import Synchronization
 import Testing
 
 /// One kind of store: makes stores that share nothing with those of other places.
@@ -309,7 +309,7 @@ private let soon: Int64 = UnixTime.now() + 600
         try await kind.with { store, _ in
             try await store.put("code:1", [1, 2, 3], until: soon)
             try await store.put("code:1", [4, 0, 255], until: soon)
-            let got = Mutex<[[UInt8]]>([])
+            let got = Locked<[[UInt8]]>([])
             let winners = try await Self.race {
                 guard let value = try await store.take("code:1") else { return false }
                 got.withLock { $0.append(value) }

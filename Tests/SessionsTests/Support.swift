@@ -1,7 +1,7 @@
 // COLD. Records to test with, and stores to run the contract on.
+import Bytes
 import Foundation
 import Sessions
-import Synchronization
 import Testing
 
 /// A record of `account` with a new id; it lasts.
@@ -50,7 +50,7 @@ final class Folder: Sendable {
 
 /// What a watcher was told.
 final class Heard: Sendable {
-    private let events = Mutex<[StoreEvent]>([])
+    private let events = Locked<[StoreEvent]>([])
 
     func add(_ event: StoreEvent) { events.withLock { $0.append(event) } }
 

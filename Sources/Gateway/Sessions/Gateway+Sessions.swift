@@ -1,4 +1,5 @@
 // COLD. Sessions in the life of the process: the portal of each generation, readiness, the end.
+import Bytes
 import Accounts
 import Dispatch
 import Portal

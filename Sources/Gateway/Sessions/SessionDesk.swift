@@ -1,11 +1,11 @@
 // COLD. Between workers and the store of sessions: looks up, tells of ends, writes last uses, sweeps. For the process.
+import Bytes
 import Accounts
 import Identity
 import Portal
 import Reactor
 import Sessions
 import Settings
-import Synchronization
 import Telemetry
 
 /// Everything about sessions that is the process's and not a worker's.

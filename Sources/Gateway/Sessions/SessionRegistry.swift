@@ -1,4 +1,5 @@
 // COLD. The sessions that this process knows of: one object for each, whichever workers have it in their caches.
+import Bytes
 import Identity
 import Reactor
 
