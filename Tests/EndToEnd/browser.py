@@ -83,7 +83,12 @@ class Browser:
             self.process.kill()
             self.process.wait()
         self.log.close()
-        shutil.rmtree(self.profile, ignore_errors=True)
+        # Its children may still be writing for a moment.
+        for _ in range(50):
+            shutil.rmtree(self.profile, ignore_errors=True)
+            if not os.path.exists(self.profile):
+                break
+            time.sleep(0.05)
 
     def send(self, method, session=None, **parameters):
         """Sends a command and gives its result; events that come in between are kept."""
