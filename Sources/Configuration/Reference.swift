@@ -75,7 +75,7 @@ private struct ReferenceWriter {
             let other = key.section.flatMap { written[$0] }
             comment(key, indent, reference: other.map { "Keys as in \($0) above." })
             let isEmpty = key.text == nil || key.text == .list([]) || key.text == .scalar("\"\"")
-            let value = (isEmpty ? key.example : nil) ?? key.text?.flow ?? "[]"
+            let value = (isEmpty ? key.example : nil) ?? key.text?.flow ?? (key.section == nil ? "[]" : "{}")
             lines.append("\(margin)\(name): \(value)")
         }
         guard !isActive, !everything else { return }

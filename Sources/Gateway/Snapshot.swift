@@ -282,6 +282,11 @@ final class Snapshot: Sendable {
         if !settings.sessions.isSameStore(as: old.settings.sessions) || (portal == nil) != (old.portal == nil) {
             names.append("sessions (its store)")
         }
+        if settings.accounts?.hashing.isSame(as: old.settings.accounts?.hashing) == false
+            || settings.accounts?.throttle.isSame(as: old.settings.accounts?.throttle) == false
+        {
+            names.append("accounts.hashing, accounts.throttle")
+        }
         if settings.auditLog?.path != old.settings.auditLog?.path { names.append("audit_log") }
         if settings.revocationFile != old.settings.revocationFile { names.append("revocation_file") }
         return names

@@ -8,6 +8,6 @@ public func makeStore(_ settings: SessionSettings) throws(StoreOpening) -> any S
     switch settings.store {
     case .memory: MemoryStore(maximum: settings.maximum)
     case .sqlite: try SQLiteStore(path: settings.file, maximum: settings.maximum)
-    case .redis: try RedisStore(settings.redis, maximum: settings.maximum)
+    case .redis: try RedisStore(settings.redis ?? RedisSettings(), maximum: settings.maximum)
     }
 }

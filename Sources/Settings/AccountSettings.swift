@@ -90,3 +90,16 @@ public struct AccountSettings: SettingsSection {
     /// All defaults.
     public init() {}
 }
+
+extension HashingSettings {
+    /// Whether threads that were started with `other` are the ones that these settings ask for.
+    public func isSame(as other: HashingSettings?) -> Bool { threads == other?.threads && queue == other?.queue }
+}
+
+extension ThrottleSettings {
+    /// Whether a throttle that was made with `other` is the one that these settings ask for.
+    public func isSame(as other: ThrottleSettings?) -> Bool {
+        free == other?.free && longestDelay == other?.longestDelay && limit == other?.limit
+            && networkPerMinute == other?.networkPerMinute && entries == other?.entries
+    }
+}

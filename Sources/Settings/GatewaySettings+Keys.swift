@@ -65,6 +65,13 @@ extension GatewaySettings {
 
     /// The file of revocations can be written.
     public mutating func finish(_: SettingNode, _ decoding: Decoding) {
+        if !marks.isWritten("sessions") { sessions.file = decoding.resolve(sessions.file) }
+        if accounts != nil, sessions.store == .sqlite, !sessions.marks.isWritten("file"),
+            let problem = decoding.files.problem(creating: sessions.file)
+        {
+            let place = marks.isWritten("sessions") ? marks["sessions"] : marks["accounts"]
+            decoding.report("sessions.file: \(Spelling.quoted(sessions.file)) \(problem.text)", at: place)
+        }
         guard let path = revocationFile, !decoding.hasError(at: marks["revocation_file"]) else { return }
         let resolved = decoding.resolve(path)
         revocationFile = resolved

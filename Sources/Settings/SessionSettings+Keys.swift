@@ -193,10 +193,10 @@ extension SessionSettings {
                 at: marks[key]
             )
         }
-        guard store == .sqlite, !decoding.hasError(at: marks["file"]) else { return }
+        // Without accounts there are no sessions, and no file of them: what is not written is checked where both are known.
+        guard store == .sqlite, marks.isWritten("file"), !decoding.hasError(at: marks["file"]) else { return }
         if let problem = decoding.files.problem(creating: file) {
-            let key = marks.isWritten("file") ? marks["file"] : marks.section
-            decoding.report("\(place).file: \(Spelling.quoted(file)) \(problem.text)", at: key)
+            decoding.report("\(place).file: \(Spelling.quoted(file)) \(problem.text)", at: marks["file"])
         }
     }
 

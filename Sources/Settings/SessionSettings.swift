@@ -123,8 +123,8 @@ public struct SessionSettings: SettingsSection {
     public var store = SessionStoreSettings.sqlite
     /// The file of the sqlite store, resolved.
     public var file = "sessions.db"
-    /// The servers of the redis store.
-    public var redis = RedisSettings()
+    /// The servers of the redis store; nil: one on this machine.
+    public var redis: RedisSettings?
     /// What happens to known sessions while the store is away.
     public var onStoreFailure = StoreFailureSettings.deny
     /// How long a session lasts without a request.
@@ -168,9 +168,11 @@ public struct SessionSettings: SettingsSection {
 extension SessionSettings {
     /// Whether a store that was opened with `other` is the one that these settings ask for.
     public func isSameStore(as other: SessionSettings) -> Bool {
-        store == other.store && file == other.file && maximum == other.maximum && redis.servers == other.redis.servers
-            && redis.database == other.redis.database && redis.keyPrefix == other.redis.keyPrefix
-            && redis.username == other.redis.username && redis.sentinelMaster == other.redis.sentinelMaster
-            && redis.isCluster == other.redis.isCluster
+        let servers = redis ?? RedisSettings()
+        let others = other.redis ?? RedisSettings()
+        return store == other.store && file == other.file && maximum == other.maximum
+            && servers.servers == others.servers && servers.database == others.database
+            && servers.keyPrefix == others.keyPrefix && servers.username == others.username
+            && servers.sentinelMaster == others.sentinelMaster && servers.isCluster == others.isCluster
     }
 }

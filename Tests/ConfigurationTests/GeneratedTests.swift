@@ -29,6 +29,9 @@ import Testing
         #expect(loaded.errors.map(\.description) == [])
         var settings = loaded.settings
         settings?.routes = []
+        // Files are looked for beside the configuration.
+        #expect(settings?.sessions.file.hasSuffix("/sessions.db") == true)
+        settings?.sessions.file = GatewaySettings().sessions.file
         #expect(settings == GatewaySettings())
     }
 

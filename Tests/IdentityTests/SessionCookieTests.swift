@@ -11,9 +11,11 @@ private let own = OwnCookies(session: Array("__Host-gw_session".utf8), others: [
 private func with<Result>(_ cookies: [String], _ body: (RequestHead, UnsafePointer<UInt8>) -> Result) -> Result? {
     let text = "GET / HTTP/1.1\r\nHost: a\r\n" + cookies.map { "Cookie: \($0)\r\n" }.joined() + "\r\n"
     let head = RequestHead()
+    var limits = HeadLimits()
+    limits.cookiePairs = 100
     return Array(text.utf8).withUnsafeBufferPointer { bytes -> Result? in
         guard let start = bytes.baseAddress,
-            case .complete = RequestParser.parse(Span(_unsafeElements: bytes), into: head, limits: HeadLimits())
+            case .complete = RequestParser.parse(Span(_unsafeElements: bytes), into: head, limits: limits)
         else { return nil }
         return body(head, start)
     }

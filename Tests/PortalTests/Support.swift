@@ -32,13 +32,18 @@ final class RecordedPages: PageRendering {
 /// Keeps what is audited, or fails.
 final class RecordedAudit: AuditSink {
     struct Full: Error {}
-    private let state = Locked<(events: [AuditEvent], isFull: Bool)>(([], false))
+    private struct State {
+        var events: [AuditEvent] = []
+        var isFull = false
+    }
+    private let state = Locked(State())
 
     func record(_ event: AuditEvent) async throws {
-        try state.withLock { state throws(Full) in
-            if state.isFull { throw Full() }
-            state.events.append(event)
+        let isKept = state.withLock { state in
+            if !state.isFull { state.events.append(event) }
+            return !state.isFull
         }
+        if !isKept { throw Full() }
     }
     func fill() { state.withLock { $0.isFull = true } }
     var events: [AuditEvent] { state.withLock { $0.events } }
