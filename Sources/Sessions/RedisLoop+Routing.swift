@@ -113,8 +113,20 @@ extension RedisLoop {
         }
     }
 
+    /// Asks a Sentinel again while all seems well: an old master that was cut off from the others does not know that it
+    /// is none any more.
+    func confirmMaster() {
+        guard case .sentinel = plan.mode, now >= confirmAt, master?.isReady ?? false else { return }
+        confirmAt = now + Self.confirmEvery
+        search()
+    }
+
+    private static let confirmEvery: Int64 = 5000
+
     /// No server was found this time.
     private func searchFailed() {
+        // It was only asked whether the master is still the same.
+        if let master, master.isReady { return }
         searchFailures += 1
         // Several candidates are tried before everybody is told that there is none.
         if searchFailures >= plan.servers.count { lose() }

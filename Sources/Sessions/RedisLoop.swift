@@ -36,6 +36,7 @@ final class RedisLoop {
     var serverIndex = 0
     var sentinel: RedisLink?
     var searchFailures = 0
+    var confirmAt: Int64 = 0
     /// The members of a cluster that were named, and which of them has each slot.
     var members: [RedisEndpoint: RedisLink] = [:]
     var slots: [RedisEndpoint?] = []
@@ -145,6 +146,7 @@ final class RedisLoop {
         wheel.arm(tick, at: now + Self.tickEvery)
         reroute()
         if plan.mode == .cluster { refreshSlotsIfDue() }
+        confirmMaster()
         tellMissedWhileDeaf()
     }
 

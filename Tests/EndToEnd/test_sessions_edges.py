@@ -349,6 +349,26 @@ class Insecure(unittest.TestCase):
         text = command("check", "--config", gateway.path)
         self.assertIn("insecure", text)
 
+    def test_cookies_as_configured_are_set_and_cleared_alike(self):
+        upstream = Upstream(answer)
+        self.addCleanup(upstream.stop)
+        for settings, name, attributes in (
+            ("{domain: example.com}", "gw_session", ["Domain=example.com", "HttpOnly", "Path=/", "SameSite=Lax", "Secure"]),
+            ("{same_site: strict}", SESSION, ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]),
+            ("{name: __Secure-id, same_site: none}", "__Secure-id", ["HttpOnly", "Path=/", "SameSite=None", "Secure"]),
+        ):
+            gateway = Gateway(self.TEXT.replace("{insecure: true}", settings), Directory.make().files(), UPSTREAM=upstream.port)
+            self.addCleanup(gateway.stop)
+            browser = Browser(gateway.port, "app.example.com")
+            made = browser.login().cookies[name]
+            self.assertEqual(sorted(made.attributes), attributes)
+            seen = browser.fetch("/x")
+            self.assertEqual((seen.status, seen.seen("Cookie")), (200, []))
+            dead = browser.fetch("/x", cookies=f"{name}=x", keep=False).cookies[name]
+            for gone in (dead, browser.logout().cookies[name]):
+                self.assertTrue(gone.is_cleared)
+                self.assertEqual(sorted(one for one in gone.attributes if not one.startswith(("Max-Age=", "Expires="))), attributes)
+
     def test_not_where_others_can_listen(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         (folder / "users.yaml").write_bytes(Directory.make().text)
