@@ -155,7 +155,13 @@ extension Worker {
             if count > 0, Clock.microseconds() &- started > Self.shareOfHandshakes { break }
             let greeting = greeted[count]
             count += 1
-            if case .handshake(let connection) = slot(greeting.key) { connection.ready(greeting.readiness) }
+            switch slot(greeting.key) {
+            case .handshake(let connection): connection.ready(greeting.readiness)
+            // An earlier event of this turn ended the handshake: whoever took over has to hear of this one.
+            case .http1(let connection): connection.ready(greeting.readiness)
+            case .http2(let connection): connection.ready(greeting.readiness)
+            case .free, .listener, .mailbox, .upstream, .backend: break
+            }
         }
         greeted.removeFirst(count)
     }

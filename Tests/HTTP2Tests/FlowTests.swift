@@ -53,6 +53,54 @@ struct FlowTests {
         #expect(server.events.filter { $0.hasPrefix("reset") }.count == 40)
     }
 
+    @Test(
+        "an answer that is cut sends what is queued and then its reset, whatever the window",
+        arguments: [0, 1, 1000, 1001]
+    )
+    func cut(queued: Int) {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.settings([(4, 1000)])
+        frames.get(1)
+        server.feed(frames)
+        _ = server.written()
+        server.respond(1, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", ends: false)
+        let content = [UInt8](repeating: 0x61, count: queued)
+        content.withUnsafeBufferPointer { if let start = $0.baseAddress { server.codec.send(1, start, queued) } }
+        server.codec.cut(1)
+        var written = server.written()
+        if queued > 1000 {
+            #expect(written.map(\.type) == [1, 0])
+            var more = Frames()
+            more.add(8, 0, 1, Frames.word(10))
+            server.feed(more)
+            written += server.written()
+        }
+        #expect(written.map(\.type) == (queued == 0 ? [1, 3] : queued > 1000 ? [1, 0, 0, 3] : [1, 0, 3]))
+        #expect(written.filter { $0.type == 0 }.reduce(0) { $0 + $1.payload.count } == queued)
+        #expect(written.allSatisfy { $0.type == 3 || $0.flags & 1 == 0 })
+        #expect(written.last?.code == 2)
+        #expect(server.codec.isIdle)
+        #expect(server.codec.failure == nil)
+        #expect(!server.events.contains { $0.hasPrefix("reset") })
+    }
+
+    @Test("a cut answer whose window ended with its content is reset at once")
+    func cutBehindTheWindow() {
+        let server = ServerEnd()
+        var frames = Frames.opening
+        frames.settings([(4, 100)])
+        frames.get(1)
+        server.feed(frames)
+        server.respond(1, "HTTP/1.1 200 OK\r\n\r\n", ends: false)
+        let content = [UInt8](repeating: 0x61, count: 100)
+        content.withUnsafeBufferPointer { if let start = $0.baseAddress { server.codec.send(1, start, 100) } }
+        #expect(server.written().contains { $0.type == 0 && $0.payload.count == 100 })
+        server.codec.cut(1)
+        #expect(server.written().map(\.type) == [3])
+        #expect(server.codec.isIdle)
+    }
+
     @Test("content waits for the client's window, counts as stalled, and is reported when drained")
     func backlog() {
         var limits = HTTP2Limits()
