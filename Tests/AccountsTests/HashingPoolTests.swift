@@ -1,4 +1,5 @@
 // COLD. The pool's bounds, and that who does not exist costs what who does costs.
+import Foundation
 import Settings
 import Synchronization
 import Testing
@@ -54,7 +55,11 @@ struct HashingPoolTests {
         await #expect(throws: HashingError.failed) { try await pool.make([1], Self.cheap) }
     }
 
-    @Test("an unknown account takes the time of a known one, in a directory of one kind and in a mixed one")
+    /// By hand, on a machine that does nothing else: PORTCULLIS_TIMED=1 swift test --filter HashingPool.
+    @Test(
+        "an unknown account takes the time of a known one, in a directory of one kind and in a mixed one",
+        .enabled(if: ProcessInfo.processInfo.environment["PORTCULLIS_TIMED"] != nil)
+    )
     func time() throws {
         let password = Array("not the password".utf8)
         let argon2 = try PasswordHash.make([1], Argon2Settings())
