@@ -67,12 +67,16 @@ struct RedisFailureTests {
         var ended: [SessionKey] = []
         for round in 0..<4 {
             var index = 0
-            // Until the kill, which comes at any moment.
-            let killer = Task.detached {
-                usleep(UInt32.random(in: 30_000...120_000))
-                server.kill()
-            }
+            let last = Int.random(in: 10...40)
+            var killer: Task<Void, Never>?
+            // Until the kill, which comes at any moment after that many.
             while true {
+                if index == last, killer == nil {
+                    killer = Task.detached {
+                        try? await Task.sleep(for: .microseconds(Int.random(in: 0...5000)))
+                        server.kill()
+                    }
+                }
                 let one = redisRecord("user\(round)")
                 do {
                     try await store.create(one, replacing: nil)
@@ -83,15 +87,17 @@ struct RedisFailureTests {
                     } else {
                         live.append(one)
                     }
-                } catch { break }
+                } catch {
+                    if killer != nil { break }
+                }
             }
-            await killer.value
+            await killer?.value
             await log.clear()
             try server.start()
             #expect(await log.has { $0 == .available(true) })
             #expect(await log.has { $0 == .missed })
         }
-        #expect(live.count > 20)
+        #expect(live.count >= 4 * 6)
         for one in live { #expect(try await store.find(one.key) == one) }
         for key in ended { #expect(try await store.find(key) == nil) }
         await store.close()
