@@ -16,7 +16,8 @@ enum SQLiteFile {
         var configuration = Configuration()
         configuration.label = "sessions"
         configuration.busyMode = .timeout(busySeconds)
-        configuration.maximumReaderCount = readers
+        // One more for a backup.
+        configuration.maximumReaderCount = readers + 1
         configuration.persistentReadOnlyConnections = true
         configuration.prepareDatabase { db in
             // Refuse what a damaged or hostile schema could do; keep sorting out of files.

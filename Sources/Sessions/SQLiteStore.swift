@@ -131,17 +131,42 @@ public final class SQLiteStore: SessionStore {
         var ended: [SessionRecord] = []
         var query = SessionQuery(filter)
         while true {
-            let step = query
-            let part = try await write { [origin] db, changes in
-                let page = try step.page(Self.portion, scanning: Self.scan, db)
-                let gone = page.found.filter { $0.record.key != except }
-                for stored in gone { try Self.remove(stored, origin, db, &changes) }
-                return (records: gone.map(\.record), next: page.next)
-            }
-            ended += part.records
+            let part = try await query.isIndexed ? endFound(query, except) : endSeen(query, except)
+            ended += part.ended
             guard let next = part.next else { return ended }
             query = next
         }
+    }
+
+    private struct Portion: Sendable {
+        var ended: [SessionRecord]
+        var next: SessionQuery?
+    }
+
+    /// Ends what an index leads to, found and ended in one transaction.
+    private func endFound(_ query: SessionQuery, _ except: SessionKey?) async throws(StoreError) -> Portion {
+        try await write { [origin] db, changes -> Portion in
+            let page = try query.page(Self.portion, scanning: Self.scan, db)
+            let gone = page.found.filter { $0.record.key != except }
+            for stored in gone { try Self.remove(stored, origin, db, &changes) }
+            return Portion(ended: gone.map(\.record), next: page.next)
+        }
+    }
+
+    /// Ends what is found by looking at many rows: the readers look, so that no login waits for it.
+    private func endSeen(_ query: SessionQuery, _ except: SessionKey?) async throws(StoreError) -> Portion {
+        let seen = try await read { db, _ -> Portion in
+            let page = try query.page(Self.portion, scanning: Self.scan, db)
+            return Portion(ended: page.found.map(\.record), next: page.next)
+        }
+        let keys = seen.ended.map(\.key).filter { $0 != except }
+        if keys.isEmpty { return Portion(ended: [], next: seen.next) }
+        let ended = try await write { [origin] db, changes -> [SessionRecord] in
+            let here = try keys.compactMap { try SessionRow.find($0, db) }
+            for stored in here { try Self.remove(stored, origin, db, &changes) }
+            return here.map(\.record)
+        }
+        return Portion(ended: ended, next: seen.next)
     }
 
     /// One page of sessions, newest first: by `created` where an account is given, else in the order they were stored.

@@ -84,13 +84,21 @@ final class SQLiteWriter: Sendable {
             for job in jobs { job.finish(nil) }
             tell(changes)
         } catch {
-            // One of them, or the commit itself: alone each gets what is its own.
-            if jobs.count > 1 {
+            // When it is one of them, each gets what is its own; a lock or a disk is everybody's, and tried once.
+            if jobs.count > 1, Self.isOfOneJob(error) {
                 for job in jobs { write([job]) }
             } else {
                 note(error)
                 for job in jobs { job.finish(SQLiteFile.storeError(error)) }
             }
+        }
+    }
+
+    private static func isOfOneJob(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError else { return false }
+        switch error.resultCode.primaryResultCode {
+        case .SQLITE_CONSTRAINT, .SQLITE_CORRUPT, .SQLITE_TOOBIG, .SQLITE_MISMATCH, .SQLITE_ERROR: return true
+        default: return false
         }
     }
 
@@ -194,10 +202,15 @@ final class SQLiteWriter: Sendable {
     private func cutLog() throws {
         let attributes = try? FileManager.default.attributesOfItem(atPath: pool.path + "-wal")
         guard let size = attributes?[.size] as? Int, size > Self.longestLog else { return }
-        do {
-            _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
-        } catch let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY {
-            // The next time, then.
+        try pool.writeWithoutTransaction { db in
+            // A reader that takes long, such as a backup, must not keep logins waiting.
+            try db.execute(sql: "PRAGMA busy_timeout = 20")
+            defer { try? db.execute(sql: "PRAGMA busy_timeout = \(Int(SQLiteFile.busySeconds * 1000))") }
+            do {
+                _ = try db.checkpoint(.truncate)
+            } catch let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY {
+                // The next time, then.
+            }
         }
     }
 }

@@ -22,6 +22,9 @@ struct SessionQuery: Sendable {
 
     init(_ filter: SessionFilter) { self.filter = filter }
 
+    /// Whether an index leads to its sessions.
+    var isIndexed: Bool { filter.account != nil || filter.family != nil }
+
     /// Where a session stands, or stood until a while ago.
     static func place(of key: SessionKey, _ db: Database) throws -> Place? {
         let live = try db.cachedStatement(sql: "SELECT created, id FROM session WHERE key = ?")
@@ -38,7 +41,7 @@ struct SessionQuery: Sendable {
     /// At most `limit` sessions, after looking at `scanning` rows at most.
     func page(_ limit: Int, scanning: Int, _ db: Database) throws -> Page {
         // An index leads to the sessions of an account or a login; anything else is looked for row by row.
-        if filter.account != nil || filter.family != nil { return try indexed(limit, db) }
+        if isIndexed { return try indexed(limit, db) }
         let statement = try db.cachedStatement(
             sql: "SELECT \(SessionRow.columns) FROM session WHERE id < ? ORDER BY id DESC LIMIT ?"
         )

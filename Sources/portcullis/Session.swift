@@ -106,7 +106,7 @@ extension SessionCommand {
         @OptionGroup var store: StoreOptions
         @Flag(name: .long, help: "Print JSON.")
         var json = false
-        @Argument(help: "The session's id, as list shows it.")
+        @Argument(help: "The session's id, as list shows it; put -- in front of one that begins with a dash.")
         var id: String
 
         func validate() throws { _ = try SessionArguments.key(id) }
@@ -139,7 +139,7 @@ extension SessionCommand {
         var all = false
         @Flag(name: .long, help: "Print the sessions that ended as JSON.")
         var json = false
-        @Argument(help: "The session's id, as list shows it.")
+        @Argument(help: "The session's id, as list shows it; put -- in front of one that begins with a dash.")
         var id: String?
 
         func validate() throws {

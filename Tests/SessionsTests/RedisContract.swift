@@ -21,7 +21,7 @@ final class RedisCluster: Sendable {
     func whole() async throws {
         let addresses = members.map { "127.0.0.1:\($0.port)" }
         _ = await eventually { (try? self.members.allSatisfy { try $0.cli("PING").hasPrefix("PONG") }) ?? false }
-        try members[0].tool("redis-cli", ["--cluster", "create"] + addresses + ["--cluster-yes"])
+        try await members[0].cluster(["create"] + addresses + ["--cluster-yes"])
         let isWhole = await eventually(within: 60) {
             (try? self.members.allSatisfy { try $0.cli("CLUSTER", "INFO").contains("cluster_state:ok") }) ?? false
         }

@@ -67,15 +67,16 @@ struct RedisFailureTests {
         var ended: [SessionKey] = []
         for round in 0..<4 {
             var index = 0
-            // Until the kill, which comes at any moment after the first was acknowledged.
-            let first = redisRecord("user\(round)")
-            try await store.create(first, replacing: nil)
-            live.append(first)
-            let killer = Task.detached {
-                try await Task.sleep(for: .milliseconds(Int.random(in: 30...120)))
-                server.kill()
-            }
+            let last = Int.random(in: 10...40)
+            var killer: Task<Void, Never>?
+            // Until the kill, which comes at any moment after that many.
             while true {
+                if index == last, killer == nil {
+                    killer = Task.detached {
+                        try? await Task.sleep(for: .microseconds(Int.random(in: 0...5000)))
+                        server.kill()
+                    }
+                }
                 let one = redisRecord("user\(round)")
                 do {
                     try await store.create(one, replacing: nil)
@@ -86,15 +87,17 @@ struct RedisFailureTests {
                     } else {
                         live.append(one)
                     }
-                } catch { break }
+                } catch {
+                    if killer != nil { break }
+                }
             }
-            try await killer.value
+            await killer?.value
             await log.clear()
             try server.start()
             #expect(await log.has { $0 == .available(true) })
             #expect(await log.has { $0 == .missed })
         }
-        #expect(live.count > 4)
+        #expect(live.count >= 4 * 6)
         for one in live { #expect(try await store.find(one.key) == one) }
         for key in ended { #expect(try await store.find(key) == nil) }
         await store.close()

@@ -99,9 +99,24 @@ final class RedisServer: @unchecked Sendable {
 
     private var address: [String] { isSentinel || port != 0 ? ["-p", "\(port)"] : ["-s", socket] }
 
+    /// What a short program printed.
     @discardableResult
-    func tool(_ name: String, _ arguments: [String]) throws -> String {
+    private func tool(_ name: String, _ arguments: [String]) throws -> String {
         try Program.run(["/usr/bin/\(name)"] + arguments, output: folder.appendingPathComponent(UUID().uuidString))
+    }
+
+    /// What redis-cli printed that takes its time: no thread of the tests waits for it.
+    @discardableResult
+    func cluster(_ arguments: [String]) async throws -> String {
+        let output = folder.appendingPathComponent(UUID().uuidString)
+        return try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                let result = Result {
+                    try Program.run(["/usr/bin/redis-cli", "--cluster"] + arguments, output: output)
+                }
+                continuation.resume(with: result)
+            }
+        }
     }
 }
 

@@ -164,13 +164,10 @@ struct RedisTopologyTests {
         let mover = Task.detached {
             let ids = try members.map { try $0.cli("CLUSTER", "MYID").trimmingCharacters(in: .whitespacesAndNewlines) }
             let port = members[0].port
-            try members[0].tool(
-                "redis-cli",
-                [
-                    "--cluster", "reshard", "127.0.0.1:\(port)", "--cluster-from", ids[0], "--cluster-to", ids[1],
-                    "--cluster-slots", "1500", "--cluster-yes", "--cluster-pipeline", "1",
-                ]
-            )
+            try await members[0].cluster([
+                "reshard", "127.0.0.1:\(port)", "--cluster-from", ids[0], "--cluster-to", ids[1], "--cluster-slots",
+                "1500", "--cluster-yes", "--cluster-pipeline", "1",
+            ])
         }
         let done = Task { _ = try? await mover.value }
         var rounds = 0
