@@ -407,6 +407,7 @@ final class HTTP2Connection {
     func close() {
         guard phase != .closed else { return }
         endWaiting()
+        if requests == 0, transport.tls != nil { worker.cameToNothing(peer) }
         phase = .closed
         loseStreams()
         dropOutput()
