@@ -162,6 +162,8 @@ final class Snapshot: Sendable {
     let http2Limits: HTTP2Limits
     /// Most milliseconds for which the end of a client's connection is put off; 0 for none.
     let http2EndDelay: Int64
+    /// The same for TLS handshakes.
+    let handshakeDelay: Int64
     let http2UpstreamLimits: HTTP2Limits
     let chunkExtensionLimit: Int
     let drain: Int64
@@ -220,6 +222,7 @@ final class Snapshot: Sendable {
         maximumRequests = UInt32(clamping: settings.limits.requestsPerConnection)
         bufferLimit = settings.limits.buffer.bytes
         http2Limits = settings.limits.http2Limits
+        handshakeDelay = Int64(settings.limits.handshakeDelay.milliseconds)
         http2EndDelay = Int64(settings.limits.http2.endDelay.milliseconds)
         var http2 = HTTP2Limits.upstream
         http2.queueHigh = bufferLimit

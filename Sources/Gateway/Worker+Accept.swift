@@ -166,6 +166,20 @@ extension Worker {
         greeted.removeFirst(count)
     }
 
+    /// A client's TLS handshake failed, or it left without a request: what that cost was for nothing.
+    func cameToNothing(_ peer: IPAddress) {
+        guard plan.snapshot.handshakeDelay > 0, !isDraining, !peer.isUnix, !plan.snapshot.isTrusted(peer) else {
+            return
+        }
+        _ = leavers.count(peer, weight: 1, now: now, most: plan.snapshot.handshakeDelay)
+    }
+
+    /// Milliseconds that a client's handshake waits, because so many of them came to nothing.
+    func handshakeDelay(_ peer: IPAddress) -> Int64 {
+        let most = plan.snapshot.handshakeDelay
+        return most > 0 && !peer.isUnix ? leavers.delay(of: peer, now: now, most: most) : 0
+    }
+
     /// Whether another TLS handshake may begin now: each listener has so many per second.
     func mayShakeHands(_ listener: ListenerPlan) -> Bool {
         guard listener.handshakesPerSecond > 0 else { return true }

@@ -111,8 +111,9 @@ final class Worker {
     var handshakes = HandshakeBudget()
     /// Handshakes that can go on.
     var greeted: [Greeting] = []
-    /// Clients whose connections failed lately, and connections whose end is put off for it.
+    /// Clients whose connections or handshakes failed lately, and connections whose end is put off for it.
     var offenders: Offenders
+    var leavers: Offenders
     var penalties = 0
     /// Connections of each listener, over all workers.
     let loads: [ListenerLoad?]
@@ -158,6 +159,7 @@ final class Worker {
         workspace = HTTP2Workspace(pool: small)
         random = FastRandom()
         offenders = Offenders(seed: random.next())
+        leavers = Offenders(seed: random.next())
         plan = WorkerPlan(snapshot, worker: index)
         cache = VerifiedCache(entries: snapshot.identity.cacheEntries)
         sessions = snapshot.makeSessionCache()

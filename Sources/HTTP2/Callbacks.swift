@@ -26,7 +26,7 @@ enum Callbacks {
         nghttp2_session_callbacks_set_on_header_callback(set) { _, _, name, nameCount, value, valueCount, _, user in
             guard let name, let value else { return Callbacks.failed }
             return Callbacks.owner(user, orElse: Callbacks.failed) {
-                if $0.credential.count > 0, let known = $0.credential.baseAddress,
+                if valueCount == CredentialMemo.markLength, let known = $0.credential.baseAddress,
                     $0.workspace.credentials.isMark(value, valueCount)
                 {
                     return $0.addField(name, nameCount, known, $0.credential.count)

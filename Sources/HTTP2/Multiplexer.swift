@@ -226,6 +226,12 @@ final class Multiplexer {
         }
     }
 
+    /// Lets go of content that will never be sent, once the connection has failed.
+    func dropContent() {
+        guard failure != nil else { return }
+        streams.forEach { dropQueue($0) }
+    }
+
     /// Gives streams up whose content nobody has taken since `time`; whether there were any.
     ///
     /// Where that is more than a connection may hold for nothing, the connection ends.

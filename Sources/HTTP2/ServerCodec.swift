@@ -187,6 +187,9 @@ public final class ServerCodec {
     /// The connection fails when they hold too much.
     public func dropStalled(since time: Int64) -> Bool { mux.dropStalled(since: time) }
 
+    /// Lets go of content that will never be sent, once the connection has failed; GOAWAY still is.
+    public func dropContent() { mux.dropContent() }
+
     /// Ends the connection with ENHANCE_YOUR_CALM: the client keeps us waiting.
     public func giveUp() { mux.fail(.connection(code: HTTP2Code.enhanceYourCalm)) }
 

@@ -48,6 +48,14 @@ extension LimitSettings {
                 + "0: no limit."
         ),
         Key(
+            "handshake_delay",
+            \.handshakeDelay,
+            in: .zero ... .seconds(10),
+            doc:
+                "How long a TLS handshake waits at most, when many of its client's address came to nothing lately; trusted "
+                + "proxies are exempt; off: not at all."
+        ),
+        Key(
             "requests_per_connection",
             \.requestsPerConnection,
             in: 1...1_000_000_000,

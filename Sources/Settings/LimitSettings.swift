@@ -26,6 +26,8 @@ public struct LimitSettings: SettingsSection {
     public var connections = 20_000
     /// Most TLS handshakes begun in a second on one listener, over all workers; 0: no limit.
     public var handshakesPerSecond = 0
+    /// How long a TLS handshake waits at most, when many of its client's address came to nothing lately; off: not at all.
+    public var handshakeDelay = Duration.milliseconds(100)
     /// Requests after which an HTTP/1 connection is closed.
     public var requestsPerConnection = 1000
     /// What one HTTP/2 connection may ask for.

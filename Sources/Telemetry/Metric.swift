@@ -9,7 +9,7 @@ public enum Counter: Int, CaseIterable, Sendable {
     case assertionCacheHits, assertionsSigned
     case fieldsDropped, identityFieldsStripped
     case connectionsRefused, tlsHandshakes, tlsHandshakesFailed, tlsResumptions, upstreamHandshakesFailed
-    case http2EndsPutOff
+    case handshakesPutOff, http2EndsPutOff
     case http2ProtocolErrors, http2UpstreamErrors, streamsEndedWithCredential
     case accessLogDropped, loopStalls, invariantBroken
 
@@ -34,6 +34,7 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .tlsHandshakesFailed: "tls_handshakes_failed_total"
         case .tlsResumptions: "tls_resumptions_total"
         case .upstreamHandshakesFailed: "upstream_tls_handshakes_failed_total"
+        case .handshakesPutOff: "tls_handshakes_put_off_total"
         case .http2EndsPutOff: "http2_ends_put_off_total"
         case .http2ProtocolErrors: "http2_protocol_errors_total"
         case .http2UpstreamErrors: "http2_upstream_errors_total"
@@ -65,6 +66,8 @@ public enum Counter: Int, CaseIterable, Sendable {
         case .tlsHandshakesFailed: "TLS handshakes with clients that failed."
         case .tlsResumptions: "TLS handshakes with clients that resumed a session."
         case .upstreamHandshakesFailed: "TLS handshakes with upstream servers that failed."
+        case .handshakesPutOff:
+            "TLS handshakes with clients that had to wait, because many of their address came to nothing."
         case .http2EndsPutOff:
             "HTTP/2 connections of clients that failed and were told so later, because their address had many of them."
         case .http2ProtocolErrors: "HTTP/2 connections of clients that ended for a breach of the protocol."

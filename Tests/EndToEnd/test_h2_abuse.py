@@ -171,7 +171,7 @@ routes:
 class Again(Suite):
     """Who was cut off comes again at once."""
 
-    settings = "limits: {http2: {end_delay: 2s}}\n"
+    settings = "workers: 1\nlimits: {http2: {end_delay: 2s}}\n"
     routes = "routes: [{name: fast, match: {path: /fast}, auth: public, respond: {status: 200, body: hi}}]\n"
 
     def test_is_told_later_and_others_of_the_address_are_not(self):
@@ -200,6 +200,16 @@ class Again(Suite):
                 self.assertIsNone(bad.goaway)
                 self.assertTrue(bad.wait(lambda: bad.goaway is not None, 4), "no GOAWAY")
         self.assertGreater(metric(self.gateway, "http2_ends_put_off_total"), 0)
+
+
+    def test_handshakes_that_come_to_nothing_wait_and_are_served(self):
+        for _ in range(60):
+            with self.connect(tls=True, opening=False):
+                pass
+        with self.connect(tls=True) as c:
+            c.get(1, b"/fast")
+            served(c, 1)
+        self.assertGreater(metric(self.gateway, "tls_handshakes_put_off_total"), 0)
 
 
 class Slow(Suite):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -318,9 +319,11 @@ class Clients(unittest.TestCase):
             with self.client() as client:
                 slow = [client.request("/slow") for _ in range(10)]
                 peers.eventually(lambda: len(self.origin.calls) == 10, "the requests do not arrive")
+                while client.read(0.2):
+                    pass
                 self.gateway.signal(signal.SIGTERM)
-                self.gateway.wait_for("draining")
-                # The client has not read of it yet: a request that crosses the GOAWAY is still served.
+                # A request that crosses the GOAWAY is still served: it is sent before that, and the PING behind it, are read.
+                self.assertTrue(select.select([client.socket], [], [], 5)[0])
                 late = client.request("/x")
                 self.assertTrue(client.until(lambda: client.goaways))
                 self.assertEqual(client.goaways[0], (0, (1 << 31) - 1))

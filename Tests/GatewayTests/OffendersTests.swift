@@ -29,6 +29,15 @@ struct OffendersTests {
         #expect(ends(1000, of: peer) == 500)
     }
 
+    @Test("asking for the wait does not make it longer")
+    mutating func asked() throws {
+        let peer = try address("192.0.2.1")
+        let delay = ends(Offenders.tolerated + 3, of: peer)
+        for _ in 0..<10 { #expect(table.delay(of: peer, now: 1000, most: 500) == delay) }
+        #expect(table.delay(of: try address("192.0.2.2"), now: 1000, most: 500) == 0)
+        #expect(table.delay(of: peer, now: 1000 + 60_000, most: 500) == 0)
+    }
+
     @Test("failures are forgotten with time, however many there were")
     mutating func fades() throws {
         let peer = try address("2001:db8::1")

@@ -20,6 +20,9 @@ final class ClientHandshake {
     private var needsHeader: Bool
     private var tls: TLSStream?
     private let timer: TimerID
+    private let deadline: Int64
+    /// When TLS begins; negative while that is open.
+    private var begins: Int64 = -1
     private var isClosed = false
     /// The client has ended its direction already: no further event tells whoever takes over.
     private(set) var hangup = false
@@ -32,7 +35,8 @@ final class ClientHandshake {
         self.listener = listener
         needsHeader = listener.expectsProxyHeader(from: peer)
         timer = worker.wheel.make(owner: key)
-        worker.wheel.arm(timer, at: worker.now + worker.plan.timeouts.handshake)
+        deadline = worker.now + worker.plan.timeouts.handshake
+        worker.wheel.arm(timer, at: deadline)
     }
 
     /// Goes as far as the bytes allow.
@@ -47,6 +51,7 @@ final class ClientHandshake {
         if needsHeader, !takeHeader() { return }
         guard let server = listener.tls else { return handOver(nil) }
         if tls == nil {
+            guard mayBegin() else { return }
             guard worker.mayShakeHands(listener) else {
                 worker.metrics.hit(.handshakes)
                 return close()
@@ -62,6 +67,19 @@ final class ClientHandshake {
             if tls.isResumed { worker.metrics.add(.tlsResumptions, 1) }
             handOver(tls)
         }
+    }
+
+    /// Whether the wait is over that clients have whose handshakes came to nothing lately.
+    private func mayBegin() -> Bool {
+        if begins < 0 {
+            let delay = worker.handshakeDelay(peer)
+            begins = worker.now + delay
+            if delay > 0 {
+                worker.metrics.add(.handshakesPutOff, 1)
+                worker.wheel.arm(timer, at: min(begins, deadline))
+            }
+        }
+        return worker.now >= begins
     }
 
     // MARK: PROXY protocol
@@ -108,6 +126,7 @@ final class ClientHandshake {
     }
 
     private func failed(_ failure: TLSFailure) {
+        worker.cameToNothing(peer)
         worker.metrics.add(.tlsHandshakesFailed, 1)
         Log.debug(
             "TLS handshake failed",
@@ -120,10 +139,15 @@ final class ClientHandshake {
 
     private func failed(_ reason: StaticString) {
         worker.metrics.add(.connectionsRefused, 1)
+        if tls != nil { worker.cameToNothing(peer) }
         close()
     }
 
     func timerFired() {
+        if worker.now < deadline {
+            worker.wheel.arm(timer, at: deadline)
+            return step()
+        }
         worker.metrics.timedOut(.handshake)
         close()
     }

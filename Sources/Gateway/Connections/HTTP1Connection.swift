@@ -376,6 +376,7 @@ final class HTTP1Connection: DownstreamConnection {
 
     override func close() {
         guard phase != .closed else { return }
+        if requests == 0, tls != nil { worker.cameToNothing(peer) }
         phase = .closed
         giveInput()
         dropOutput()

@@ -375,6 +375,7 @@ final class HTTP2Connection {
         if case .connection = error { worker.metrics.add(.http2ProtocolErrors, 1) }
         if case .preface = error { worker.metrics.add(.http2ProtocolErrors, 1) }
         loseStreams()
+        codec.dropContent()
         if !putOffEnd(error) { beginClosing() }
     }
 
@@ -407,6 +408,7 @@ final class HTTP2Connection {
     func close() {
         guard phase != .closed else { return }
         endWaiting()
+        if requests == 0, transport.tls != nil { worker.cameToNothing(peer) }
         phase = .closed
         loseStreams()
         dropOutput()
