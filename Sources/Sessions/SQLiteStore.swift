@@ -16,7 +16,7 @@ public final class SQLiteStore: SessionStore {
 
     private static let readers = 2
     /// Most calls that wait for the writer, and for the readers.
-    private static let mostWaiting = 8192
+    private static let mostWaiting = 32_768
     /// Rows that a list without account looks at before it lets others have a turn.
     private static let scan = 5000
     /// Sessions that end in one transaction.
