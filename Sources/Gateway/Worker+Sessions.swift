@@ -30,6 +30,13 @@ struct ExchangeTicket: Sendable {
     let serial: UInt32
 }
 
+/// Exchanges that wait for the same session.
+struct SessionWait {
+    var tickets: [ExchangeTicket]
+    /// When the store was asked, in the loop's time.
+    let asked: Int64
+}
+
 extension Worker {
     /// Most requests of one worker that wait for sessions at a time.
     private static let mostWaiting = 16_384
@@ -51,21 +58,22 @@ extension Worker {
         let ticket = ExchangeTicket(index: exchange.index, serial: exchange.serial)
         let key = id.key
         let digest = SessionDigest(key)
-        if waiting[digest] != nil {
-            waiting[digest]?.append(ticket)
+        // An answer that is overdue may have been lost: it is asked for again.
+        if let wait = waiting[digest], now &- wait.asked < Exchange.lookupPatience {
+            waiting[digest]?.tickets.append(ticket)
             return .asked
         }
         guard waiting.count < Self.mostWaiting else {
             metrics.hit(.sessionLookups)
             return .refused
         }
-        waiting[digest] = [ticket]
+        waiting[digest] = SessionWait(tickets: (waiting[digest]?.tickets ?? []) + [ticket], asked: now)
         sessionDesk.lookUp(key, for: mailbox)
         return .asked
     }
 
     func found(_ digest: SessionDigest, _ outcome: SessionOutcome) {
-        guard let tickets = waiting.removeValue(forKey: digest) else { return }
+        guard let tickets = waiting.removeValue(forKey: digest)?.tickets else { return }
         for ticket in tickets { exchange(of: ticket)?.sessionFound(outcome) }
     }
 

@@ -82,7 +82,7 @@ final class Worker {
     /// Sessions that were looked up already, by their cookies.
     var sessions: VerifiedCache
     /// Exchanges that wait for a session.
-    var waiting: [SessionDigest: [ExchangeTicket]] = [:]
+    var waiting: [SessionDigest: SessionWait] = [:]
     let sessionDesk: SessionDesk?
     /// What is revoked, for the whole process.
     let revocations: Revocations

@@ -377,3 +377,22 @@ class Insecure(unittest.TestCase):
         path.write_text('listeners: [{name: main, address: "0.0.0.0:8080"}]\n' + self.TEXT.replace("@UPSTREAM@", "1"))
         text = command("check", "--config", path, code=None)
         self.assertIn("loopback", text)
+
+
+class BehindAProxy(SessionCase):
+    configuration = CONFIGURATION.replace("workers: 2", "workers: 2\ntrusted_proxies: [127.0.0.0/8]")
+    files = Base.files
+
+    def test_a_request_id_comes_through_once_however_cold_the_session_is(self):
+        browser = self.browser()
+        browser.login_api()
+        # New connections spread over the workers, of which at least one has not seen the session.
+        for number in range(12):
+            reply = browser.fetch("/x", fields=[("X-Request-Id", f"given-{number}")], keep=False)
+            self.assertEqual((reply.status, reply.seen("x-request-id")), (200, [f"given-{number}"]))
+
+    def test_the_head_of_the_events_is_no_stream(self):
+        browser = self.browser()
+        browser.login_api()
+        reply = browser.fetch("/auth/session/events", method="HEAD", keep=False)
+        self.assertEqual((reply.status, reply.text), (200, ""))

@@ -128,7 +128,7 @@ extension Exchange {
             problem.retryAfter = 5
             return respond(problem)
         }
-        if answer.events, case .live(let live, let claims) = session,
+        if answer.events, method != .head, case .live(let live, let claims) = session,
             let principal = plan.snapshot.sessions?.authenticator.principal(claims: claims, live)
         {
             return beginEvents(principal)

@@ -52,6 +52,8 @@ struct ExchangeNote {
 extension Exchange {
     /// The request's id: what a trusted peer gave, or a new one.
     func makeRequestID(_ given: UnsafeBufferPointer<UInt8>?) {
+        // A request that waited for its session is looked at a second time.
+        note.givenID.removeAll()
         if let given, let start = given.baseAddress, (1...128).contains(given.count), given.allSatisfy(Self.isIDByte) {
             note.givenID.append(start, given.count)
             return
