@@ -130,6 +130,14 @@ public final class ClientCodec {
     /// Content of a stream has gone on: the backend may send as much again.
     public func consumed(_ stream: Int32, _ count: Int) { mux.consume(stream, count) }
 
+    /// Content of a stream waits for its client: others may be sent as much, this one when `resumed` says so.
+    ///
+    /// Otherwise a few clients that do not read would keep all others of the connection waiting.
+    public func heldBack(_ stream: Int32, _ count: Int) { mux.consumeConnection(stream, count) }
+
+    /// Content that was held back has gone on.
+    public func resumed(_ stream: Int32, _ count: Int) { mux.consumeStream(stream, count) }
+
     // MARK: The caller's name for a stream
 
     /// What `request` or `setTag` gave the stream; -1 if nothing, or if the stream is unknown.

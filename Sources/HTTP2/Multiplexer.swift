@@ -267,6 +267,23 @@ final class Multiplexer {
         if result != 0 { fail(.internalFailure) }
     }
 
+    /// Bytes of content wait where only their stream can be stopped: the other side may send as many to others.
+    func consumeConnection(_ id: Int32, _ count: Int) {
+        guard failure == nil, let record = streams.find(id) else { return }
+        let count = min(count, record.held)
+        record.held &-= count
+        totalHeld &-= count
+        if count > 0, nghttp2_session_consume_connection(session, count) != 0 { fail(.internalFailure) }
+    }
+
+    /// They have gone on.
+    func consumeStream(_ id: Int32, _ count: Int) {
+        guard failure == nil, let record = streams.find(id), !record.state.contains(.remoteEnded), count > 0 else {
+            return
+        }
+        if nghttp2_session_consume_stream(session, id, count) != 0 { fail(.internalFailure) }
+    }
+
     /// The caller wants no more of a stream's content: what comes is dropped and counts as passed on.
     func ignoreRest(_ record: StreamRecord) {
         record.state.insert(.quiet)

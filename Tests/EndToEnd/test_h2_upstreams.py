@@ -270,6 +270,24 @@ class Scripted(UpstreamTest):
                         plain.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + BODY[:size])
                         self.assertEqual(plain.reply(b"POST").get("x-length"), str(size))
 
+    def test_slow_readers_do_not_keep_others_waiting(self):
+        """Many answers that nobody takes stand on the connection that another client's answer comes over."""
+        def script(stream):
+            stream.respond(200, (), BODY[: 1 << 20] if stream.path == "/large" else b"small")
+
+        server = self.server(script, False)
+        gateway = self.gateway(server.port, connections=1)
+        before = peers.resident(gateway)
+        slow, quick = self.client(gateway), self.client(gateway)
+        slow.takes = False
+        streams = [slow.request("/large") for _ in range(40)]
+        self.assertTrue(slow.until(lambda: not slow.read(0.3), 5))
+        for _ in range(3):
+            self.assertEqual(quick.reply(quick.request("/x"), 2).body, b"small")
+        self.assertLess(peers.resident(gateway) - before, 24 << 20)
+        self.assertEqual(len(server.connections), 1)
+        self.assertFalse(any(slow.replies[stream].over for stream in streams))
+
     def test_a_backend_that_takes_nothing_and_a_client_that_leaves(self):
         server = self.server(lambda stream: None, False, at_head=True)
         gateway = self.gateway(server.port)

@@ -210,6 +210,8 @@ final class ClientEnd {
     var events: [String] = []
     var heads: [Int32: [String]] = [:]
     var content: [Int32: String] = [:]
+    /// Content is passed on at once.
+    var consumes = true
 
     init(_ limits: HTTP2Limits = .upstream) {
         codec = ClientCodec(limits: limits, isTLS: false, workspace: workspace())
@@ -252,7 +254,7 @@ final class ClientEnd {
         case .data(let stream, _, let bytes, let isLast):
             content[stream, default: ""] += string(bytes)
             events.append("data \(stream) \(bytes.count)\(isLast ? " last" : "")")
-            codec.consumed(stream, bytes.count)
+            if consumes { codec.consumed(stream, bytes.count) }
         case .trailers(let stream, _): events.append("trailers \(stream) \(string(codec.head))")
         case .end(let stream, _): events.append("end \(stream)")
         case .reset(let stream, _, let code, let refused):

@@ -82,6 +82,7 @@ final class HTTP2UpstreamStream: UpstreamConnection {
         exchange.streamContent(UnsafeMutablePointer(mutating: start), bytes.count)
         if self.exchange === exchange, id == stream, exchange.isClientFull {
             owed += bytes.count
+            carrier.codec.heldBack(stream, bytes.count)
         } else {
             carrier.codec.consumed(stream, bytes.count)
         }
@@ -90,7 +91,7 @@ final class HTTP2UpstreamStream: UpstreamConnection {
 
     override func clientHasRoom() {
         guard owed > 0 else { return }
-        carrier.codec.consumed(id, owed)
+        carrier.codec.resumed(id, owed)
         owed = 0
         carrier.flushLater()
     }
@@ -124,7 +125,6 @@ final class HTTP2UpstreamStream: UpstreamConnection {
         isOver = true
         exchange = nil
         if id != 0 {
-            if owed > 0 { carrier.codec.consumed(id, owed) }
             // After a whole answer the codec forgets the stream by itself.
             carrier.codec.setTag(id, -1)
             if !whole { carrier.codec.reset(id) }
