@@ -30,6 +30,8 @@ enum SQLiteFile {
             try pool.writeWithoutTransaction { db in
                 // GRDB chooses NORMAL, which loses acknowledged commits with the power.
                 try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+                // New sessions have random keys: with many of them every write meets other pages of the index.
+                try db.execute(sql: "PRAGMA cache_size = -65536")
             }
             return pool
         } catch let error as StoreOpening {

@@ -176,7 +176,10 @@ struct RedisFailureTests {
     @Test("more commands than may wait fail at once, and the rest are answered")
     func backlog() async throws {
         let server = try RedisServer()
-        let store = try await server.store { $0.backlog = 64 }
+        let store = try await server.store {
+            $0.backlog = 64
+            $0.timeout = 20_000
+        }
         server.send(SIGSTOP)
         let key = redisRecord().key
         let results = await withTaskGroup(of: StoreError?.self) { group in

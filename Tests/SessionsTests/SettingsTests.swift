@@ -79,7 +79,7 @@ private struct Files: FileAccess {
         let it = try #require(settings)
         #expect(said == [])
         #expect(it.onStoreFailure == .grace(.seconds(30)))
-        #expect(it.redis.sentinelMaster == "main" && it.redis.servers.count == 2)
+        #expect(it.redis?.sentinelMaster == "main" && it.redis?.servers.count == 2)
         #expect(it.origins.map(\.text) == ["https://app.example.com", "http://localhost:3000"])
         #expect(it.cookie(of: "shop.example.org").name == "shop")
         #expect(it.cookie(of: "x.app.example.com").name == "__Host-gw_session")

@@ -10,6 +10,7 @@ final class SessionCounts: Sendable {
     private let lookUps = Atomic<Int>(0)
     private let lookUpMicros = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
+    private let refusals = Atomic<Int>(0)
     private let reasons: [Atomics] = EndReason.allCases.map { _ in Atomics() }
     private let logins: [Atomics] = loginResults.map { _ in Atomics() }
     /// What a login can come to, as the portal notes it; anything else counts as `other`.
@@ -27,6 +28,7 @@ final class SessionCounts: Sendable {
 
     func live(_ count: Int) { live.store(count, ordering: .relaxed) }
     func sessionCreated() { created.add(1, ordering: .relaxed) }
+    func turnedAway() { refusals.add(1, ordering: .relaxed) }
     func storeFailed() { failures.add(1, ordering: .relaxed) }
 
     func lookedUp(microseconds: Int64) {
@@ -80,6 +82,12 @@ final class SessionCounts: Sendable {
                 "Sessions looked up in the store.",
                 kind: .counter,
                 value: value(lookUps)
+            ),
+            ExtraMetric(
+                "portal_requests_turned_away_total",
+                "Requests for pages of the gateway's own that were refused because too many were in the making.",
+                kind: .counter,
+                value: value(refusals)
             ),
             ExtraMetric(
                 "session_store_failures_total",

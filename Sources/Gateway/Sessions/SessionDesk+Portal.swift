@@ -4,8 +4,12 @@ import Identity
 import Portal
 import Reactor
 import Sessions
+import Synchronization
 
 extension SessionDesk {
+    /// Most requests for pages that are in the making at a time.
+    private static let mostVisits = 512
+
     /// Answers a request for a page; the worker gets the answer by mail.
     ///
     /// Sessions that end with it are over for every worker before the answer is on its way.
@@ -19,7 +23,15 @@ extension SessionDesk {
             worker.post(.portal(ticket, nil, nil))
             return
         }
+        // Clients that ask and leave must not make a queue that nobody waits for any more.
+        guard visits.add(1, ordering: .relaxed).newValue <= Self.mostVisits else {
+            visits.subtract(1, ordering: .relaxed)
+            counts.turnedAway()
+            worker.post(.portal(ticket, nil, nil))
+            return
+        }
         Task {
+            defer { visits.subtract(1, ordering: .relaxed) }
             var request = request
             var live: (LiveSession, [UInt8])?
             switch await session(of: request, sessions, request.host) {

@@ -6,6 +6,7 @@ import Portal
 import Reactor
 import Sessions
 import Settings
+import Synchronization
 import Telemetry
 
 /// Everything about sessions that is the process's and not a worker's.
@@ -29,6 +30,8 @@ final class SessionDesk: Sendable {
     let registry = SessionRegistry()
     let counts = SessionCounts()
     let state: Locked<State>
+    /// Requests for pages that are in the making.
+    let visits = Atomic<Int>(0)
     private let workers = Locked<[Mailbox<WorkerMessage>]>([])
 
     /// Threads that hash passwords, and what is known of failures: kept over reloads.
