@@ -213,11 +213,10 @@ final class RevocationDesk {
         isSaving = true
         saving = unsaved
         unsaved = []
-        let revocations = revocations
+        // Taken here: what is written is what the tickets so far are about.
+        let list = revocations.current.ofOperators
         let mailbox = mailbox
-        let isAccepted = offload.submit {
-            mailbox.post(.saved(RevocationFile.write(revocations.current.ofOperators, to: file)))
-        }
+        let isAccepted = offload.submit { mailbox.post(.saved(RevocationFile.write(list, to: file))) }
         if !isAccepted { saved("too much work waits") }
     }
 
