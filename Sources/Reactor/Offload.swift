@@ -9,6 +9,8 @@ public enum Threads {
     /// A thread that was started.
     public struct Running: Sendable {
         let thread: pthread_t
+        /// Lets it end by itself: nobody joins it.
+        public func detach() { pthread_detach(thread) }
         /// Waits for it to end.
         public func join() { pthread_join(thread, nil) }
     }

@@ -46,6 +46,7 @@ final class RedisClient: Sendable {
             loop.run()
             resolver.stop(within: 1)
         }
+        .detach()
     }
 
     deinit { _ = stop(nil) }
@@ -63,8 +64,9 @@ final class RedisClient: Sendable {
         }
         defer { shared.outstanding.subtract(count, ordering: .relaxed) }
         let deadline = Clock.milliseconds() + plan.timeout
-        return await withCheckedContinuation { continuation in
-            let gather = RedisGather(count, continuation)
+        let gather = RedisGather(count)
+        await withCheckedContinuation { continuation in
+            gather.wakes(continuation)
             let calls = commands.indices.map {
                 RedisCall(command: commands[$0], gather: gather, index: $0, deadline: deadline)
             }
@@ -72,6 +74,7 @@ final class RedisClient: Sendable {
                 for call in calls { gather.set(call.index, .failure(.unavailable)) }
             }
         }
+        return gather.results
     }
 
     /// Ends the loop when what was accepted is answered, or its time is over.

@@ -1,5 +1,6 @@
 // COLD. A command as bytes, with the slot of a cluster that its key belongs to; and what comes back to who asked.
-internal import CHiredis
+internal import Bytes
+import CHiredis
 
 /// One word of a command.
 struct RedisArgument: Sendable, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
@@ -75,23 +76,37 @@ enum RedisSlot {
 typealias RedisResult = Result<RedisReply, StoreError>
 
 /// The answers of commands that were handed over together.
-final class RedisGather: @unchecked Sendable {
-    // Exception: @unchecked because after it was posted only the loop's thread touches it.
-    private var results: [RedisResult]
-    private var missing: Int
-    private let continuation: CheckedContinuation<[RedisResult], Never>
-
-    init(_ count: Int, _ continuation: CheckedContinuation<[RedisResult], Never>) {
-        results = .init(repeating: .failure(.unavailable), count: count)
-        missing = count
-        self.continuation = continuation
+///
+/// Behind a lock, although one thread fills it and another takes it afterwards: a lock is what sanitizers see.
+final class RedisGather: Sendable {
+    private struct State {
+        var results: [RedisResult]
+        var missing: Int
+        var continuation: CheckedContinuation<Void, Never>?
     }
+
+    private let state: Locked<State>
+
+    init(_ count: Int) {
+        state = Locked(
+            State(results: .init(repeating: .failure(.unavailable), count: count), missing: count, continuation: nil)
+        )
+    }
+
+    /// Who is woken by the last answer; set before the commands are handed over.
+    func wakes(_ continuation: CheckedContinuation<Void, Never>) { state.withLock { $0.continuation = continuation } }
 
     func set(_ index: Int, _ result: RedisResult) {
-        results[index] = result
-        missing -= 1
-        if missing == 0 { continuation.resume(returning: results) }
+        let done = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.results[index] = result
+            state.missing -= 1
+            return state.missing == 0 ? state.continuation : nil
+        }
+        done?.resume()
     }
+
+    /// What came, once it is whole.
+    var results: [RedisResult] { state.withLock { $0.results } }
 }
 
 /// A command that somebody waits for.

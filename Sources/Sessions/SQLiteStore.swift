@@ -287,9 +287,10 @@ public final class SQLiteStore: SessionStore {
         let pool = pool
         let failure: StoreOpening? = await withCheckedContinuation { done in
             let work: @Sendable () -> Void = { done.resume(returning: SQLiteFile.backup(pool, to: path)) }
-            if (try? Threads.start("backup", work)) == nil {
-                done.resume(returning: StoreOpening("\(path): the system gives no thread"))
+            guard let copying = try? Threads.start("backup", work) else {
+                return done.resume(returning: StoreOpening("\(path): the system gives no thread"))
             }
+            copying.detach()
         }
         if let failure { throw failure }
     }

@@ -96,9 +96,10 @@ final class SQLiteThreads: Sendable {
             try? pool.close()
             done()
         }
-        if (try? Threads.start("sessions-close", end)) == nil {
+        guard let closing = try? Threads.start("sessions-close", end) else {
             nothing.close()
-            done()
+            return done()
         }
+        closing.detach()
     }
 }
