@@ -153,6 +153,8 @@ final class WorkerPlan {
     let upstreams: [Upstream]
     let authenticator: TokenAuthenticator
     let assertions: AssertionSigner?
+    /// Whether people log in: asked on every request, before anything about sessions is touched.
+    let hasSessions: Bool
     /// Limits of heads that came as frames: their sizes were judged already.
     let streamHeadLimits: HeadLimits
     private let securities: [UpstreamSecurity?]
@@ -187,6 +189,7 @@ final class WorkerPlan {
         }
         authenticator = snapshot.identity.makeAuthenticator()
         assertions = snapshot.identity.makeAssertionSigner()
+        hasSessions = snapshot.sessions != nil
     }
 
     /// TLS towards the backends of one of `upstreams`.

@@ -40,7 +40,7 @@ extension Exchange {
             return refuseAfterHead(Problem(GatewayError.misdirected), head, connection)
         }
         if let problem = refusalBeforeRouting(head, bytes) { return refuseAfterHead(problem, head, connection) }
-        if let sessions = plan.snapshot.sessions, sessions.isOwn(worker.target.path) {
+        if plan.hasSessions, let sessions = plan.snapshot.sessions, sessions.isOwn(worker.target.path) {
             return beginPortal(sessions, head, input, connection)
         }
         if head.method == .get || head.method == .head, let endpoint = plan.snapshot.endpoint(worker.target.path) {

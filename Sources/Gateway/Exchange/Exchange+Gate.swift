@@ -31,14 +31,17 @@ extension Exchange {
             return refuseAfterHead(Problem(ProtocolError.pathEscapedSlash), head, connection)
         }
         let rule = snapshot.rules[index]
-        if let sessions = snapshot.sessions, !sessions.origins.isEmpty {
+        if plan.hasSessions, let sessions = snapshot.sessions, !sessions.origins.isEmpty {
             noteOrigin(sessions, head, bytes)
             if isPreflight(head, bytes) { return apply(rule.admitPreflight(), rule, head, input, connection) }
         }
         guard rule.auth != .public else { return apply(rule.evaluate(nil), rule, head, input, connection) }
         switch Credential.find(in: head, bytes) {
         case .none:
-            if let sessions = snapshot.sessions, judgeCookie(sessions, rule, head, input, connection) { return }
+            if plan.hasSessions, let sessions = snapshot.sessions, judgeCookie(sessions, rule, head, input, connection)
+            {
+                return
+            }
             guard let certificate = connection.certificate else {
                 return apply(rule.evaluate(nil), rule, head, input, connection)
             }
@@ -182,7 +185,7 @@ extension Exchange {
         var problem = Problem(reason, status: 401)
         problem.isChallenge = true
         problem.oauthError = reason.oauthError
-        if let sessions = plan.snapshot.sessions {
+        if plan.hasSessions, let sessions = plan.snapshot.sessions {
             if leadsToLogin(head, UnsafePointer(input), connection) {
                 return sendToLogin(sessions, reason, head, UnsafePointer(input), connection)
             }

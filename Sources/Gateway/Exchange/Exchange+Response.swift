@@ -154,7 +154,9 @@ extension Exchange {
     func beginAnswer(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) {
         if let connection, connection.wantsTunnel, head.status < 300 { return fail(.upstreamMalformed) }
         phase = .answering
-        if let sessions = plan.snapshot.sessions { sessions.foreign.dropForged(head.fields, UnsafePointer(bytes)) }
+        if plan.hasSessions, let sessions = plan.snapshot.sessions {
+            sessions.foreign.dropForged(head.fields, UnsafePointer(bytes))
+        }
         answeredMicros = Clock.microseconds()
         status = head.status
         responseFraming = head.framing
@@ -217,7 +219,9 @@ extension Exchange {
             return false
         }
         if !isHTTP10 {
-            if let sessions = plan.snapshot.sessions { sessions.foreign.dropForged(head.fields, UnsafePointer(bytes)) }
+            if plan.hasSessions, let sessions = plan.snapshot.sessions {
+                sessions.foreign.dropForged(head.fields, UnsafePointer(bytes))
+            }
             HeadWriter.writeInterim(head, bytes, to: worker.compose)
             sendComposedHead(ends: false)
         }

@@ -26,7 +26,7 @@ extension Exchange {
 
     /// What answers of ours say about cookies and origins.
     func appendSessionLines(to out: OutputBuffer) {
-        guard let sessions = plan.snapshot.sessions else { return }
+        guard plan.hasSessions, let sessions = plan.snapshot.sessions else { return }
         if hasDeadCookie {
             out.append(string: sessions.clearingLine(host: cookieHost))
         }
