@@ -174,5 +174,16 @@ extension SessionSettings {
             && servers.servers == others.servers && servers.database == others.database
             && servers.keyPrefix == others.keyPrefix && servers.username == others.username
             && servers.sentinelMaster == others.sentinelMaster && servers.isCluster == others.isCluster
+            && servers.password == others.password && servers.sentinelUsername == others.sentinelUsername
+            && servers.sentinelPassword == others.sentinelPassword && Self.isSame(servers.tls, others.tls)
+            && servers.connectTimeout == others.connectTimeout && servers.timeout == others.timeout
+            && servers.pipeline == others.pipeline
+    }
+
+    private static func isSame(_ one: UpstreamTLSSettings?, _ other: UpstreamTLSSettings?) -> Bool {
+        guard let one, let other else { return (one == nil) == (other == nil) }
+        return one.ca == other.ca && one.verifies == other.verifies && one.serverName == other.serverName
+            && one.certificate == other.certificate && one.key == other.key
+            && one.minimumVersion == other.minimumVersion
     }
 }

@@ -19,7 +19,19 @@ public struct AuditFileError: Error, Sendable, Equatable, CustomStringConvertibl
     public let description: String
 }
 
+/// What became of a group of lines.
+enum AuditOutcome {
+    /// On the disk.
+    case written
+    /// Perhaps not in the file.
+    case failed
+    /// Not in the file, which is no longer the one of this name.
+    case moved
+}
+
 /// An open file at the end of its chain; used by one thread.
+///
+/// Several processes may write one chain: each locks the file for one group of lines and first reads what others added.
 // Exception to plain Sendable: made on one thread and handed to the writer's once, before that begins.
 struct AuditFile: @unchecked Sendable {
     private let path: String
@@ -50,19 +62,17 @@ struct AuditFile: @unchecked Sendable {
         isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && name != "/dev/stdout"
         length = isRegular ? status.st_size : 0
         guard isRegular else { return }
-        // Two chains in one file would be no chain.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard lock() else {
             close()
-            throw AuditFileError(description: "\(path): another process writes this audit log")
+            throw AuditFileError(description: "\(path): another process keeps this audit log locked")
         }
-        if length > 0 {
-            do throws(AuditFileError) {
-                try findEnd()
-            } catch {
-                close()
-                throw error
-            }
+        do throws(AuditFileError) {
+            try catchUp(from: 0)
+        } catch {
+            close()
+            throw error
         }
+        unlock()
     }
 
     private static func error(_ text: String) -> AuditFileError {
@@ -74,6 +84,45 @@ struct AuditFile: @unchecked Sendable {
         timestamp.deallocate()
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
+    }
+
+    // MARK: Together with others
+
+    /// How long another process may take for its group of lines, in milliseconds.
+    private static let patience = 2000
+
+    /// Keeps other processes from writing; false when one of them does not let go.
+    func lock() -> Bool {
+        guard isRegular else { return true }
+        for _ in 0..<Self.patience {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+            guard errno == EWOULDBLOCK || errno == EINTR else { return false }
+            usleep(1000)
+        }
+        return false
+    }
+
+    /// Lets other processes write again.
+    func unlock() { if isRegular { flock(descriptor, LOCK_UN) } }
+
+    /// Goes to the end of what others have added; the file is locked.
+    mutating func catchUp() throws(AuditFileError) { try catchUp(from: length) }
+
+    private mutating func catchUp(from known: off_t) throws(AuditFileError) {
+        guard isRegular else { return }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.error("\(path): cannot be read") }
+        guard status.st_size != known else { return }
+        length = status.st_size
+        // Emptied: the chain goes on.
+        (torn, needsLineEnd) = (nil, false)
+        if length > 0 { try findEnd() }
+    }
+
+    /// Whether the name leads to another file by now.
+    private var isReplaced: Bool {
+        var named = stat()
+        return isRegular && stat(path, &named) == 0 && !isAt(path)
     }
 
     /// Whether the name still leads to this file.
@@ -128,18 +177,26 @@ struct AuditFile: @unchecked Sendable {
         )
     }
 
-    /// Writes a group of lines and waits until the disk has it; false when it is not sure to be there.
+    /// Writes a group of lines and waits until the disk has it.
     ///
     /// After a failure the file is to be opened again, which finds out what is in it.
-    mutating func write(_ entries: [AuditEntry], _ out: OutputBuffer) -> Bool {
+    mutating func write(_ entries: [AuditEntry], _ out: OutputBuffer) -> AuditOutcome {
+        guard lock() else { return .failed }
+        defer { unlock() }
+        if isReplaced { return .moved }
+        guard (try? catchUp()) != nil else { return .failed }
+        return append(entries, out) ? .written : .failed
+    }
+
+    private mutating func append(_ entries: [AuditEntry], _ out: OutputBuffer) -> Bool {
         out.removeAll()
-        if isRegular { length = lseek(descriptor, 0, SEEK_END) }
         if let torn, let first = entries.first {
             if needsLineEnd { out.append("\n") }
             AuditChain.append(AuditEntry("recovered", time: first.time), torn: torn, at: &link, &timestamp, to: out)
             self.torn = nil
         }
         for entry in entries { AuditChain.append(entry, at: &link, &timestamp, to: out) }
+        let added = off_t(out.count)
         while !out.isEmpty {
             let count = Glibc.write(descriptor, out.readable, out.count)
             if count > 0 {
@@ -150,6 +207,7 @@ struct AuditFile: @unchecked Sendable {
                 return false
             }
         }
+        length += added
         guard isRegular else { return true }
         return fdatasync(descriptor) == 0
     }

@@ -6,7 +6,8 @@ import Synchronization
 
 /// The audit log: JSON lines in a hash chain (``AuditChain``), on the disk before `append` returns.
 ///
-/// One thread writes; what waits meanwhile goes with one `fdatasync`. While the file cannot be written, lines are
+/// One thread writes; what waits meanwhile goes with one `fdatasync`. Other processes may write the same file: commands,
+/// and the gateway that takes over from this one. While the file cannot be written, lines are
 /// refused, not kept: what that means for a login is the caller's policy.
 public final class AuditLog: Sendable {
     private struct Waiting {
@@ -37,7 +38,7 @@ public final class AuditLog: Sendable {
     /// Opens the file, goes on with its chain, and starts the writer.
     ///
     /// - Parameters:
-    ///   - path: a file (made with mode 0600, one process at a time) or `/dev/stdout`.
+    ///   - path: a file (made with mode 0600) or `/dev/stdout`.
     ///   - queue: lines that may wait, 1 or more.
     /// - Throws: ``AuditFileError`` when the file cannot be used, or the system gives no thread.
     public init(path: String, queue: Int = 4096) throws(AuditFileError) {
@@ -148,7 +149,14 @@ public final class AuditLog: Sendable {
 
     private func write(_ waiting: [Waiting], _ file: inout AuditFile?, _ link: inout AuditLink, _ out: OutputBuffer) {
         if file == nil { file = open(continuing: link) }
-        let isWritten = file?.write(waiting.map(\.entry), out) ?? false
+        let entries = waiting.map(\.entry)
+        var outcome = file?.write(entries, out) ?? .failed
+        if outcome == .moved {
+            // Another process has begun a new file after a rotation.
+            reopen(&file, &link, out)
+            outcome = file?.write(entries, out) ?? .failed
+        }
+        let isWritten = outcome == .written
         if isWritten {
             if let file { link = file.link }
             written.add(waiting.count, ordering: .relaxed)
@@ -175,6 +183,9 @@ public final class AuditLog: Sendable {
         guard path != "/dev/stdout", path != "stdout", path != "-" else { return }
         // Not moved: the same file would be locked by ourselves.
         if let current = file, current.isAt(path) { return }
+        // Until the new file has its first line, nobody adds one to the old.
+        if file?.lock() == true, (try? file?.catchUp()) != nil, let last = file?.link { link = last }
+        defer { file?.unlock() }
         guard var fresh = open(continuing: link) else {
             Log.error("audit log: still writing to the old file", ("path", path))
             return
@@ -182,7 +193,7 @@ public final class AuditLog: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-        guard fresh.write([AuditEntry("continued", time: now)], out) else {
+        guard fresh.write([AuditEntry("continued", time: now)], out) == .written else {
             fresh.close()
             return
         }

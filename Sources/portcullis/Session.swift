@@ -28,6 +28,13 @@ struct StoreOptions: ParsableArguments {
     func withStore<Value: Sendable>(
         _ body: @escaping @Sendable (any SessionStore) async throws -> Value
     ) throws -> Value {
+        try withStore { store, _ in try await body(store) }
+    }
+
+    /// Runs `body` with the store of the configuration, and with what it says of the audit log.
+    func withStore<Value: Sendable>(
+        _ body: @escaping @Sendable (any SessionStore, AuditLogSettings?) async throws -> Value
+    ) throws -> Value {
         let loaded = Configuration.load(path: config, environment: ProcessInfo.processInfo.environment)
         guard let settings = loaded.settings?.sessions else {
             for problem in loaded.errors { FileHandle.standardError.write(Data("\(problem)\n".utf8)) }
@@ -42,6 +49,7 @@ struct StoreOptions: ParsableArguments {
             throw CommandFailure("\(settings.file): is not there yet; the gateway makes it when it starts")
         case .sqlite, .redis: break
         }
+        let audit = loaded.settings?.auditLog
         return try Blocking.run {
             let store: any SessionStore
             do {
@@ -50,7 +58,7 @@ struct StoreOptions: ParsableArguments {
                 throw CommandFailure("\(error)")
             }
             do {
-                let value = try await body(store)
+                let value = try await body(store, audit)
                 await store.close()
                 return value
             } catch {
@@ -153,13 +161,14 @@ extension SessionCommand {
         func run() throws {
             let filter = try filter.filter(now: UnixTime.now())
             let key = try id.map { try SessionArguments.key($0) }
-            let ended = try store.withStore { store in
-                guard let key else { return try await store.end(where: filter, except: nil, .revoked) }
-                return try await store.end(key, .revoked).map { [$0] } ?? []
+            let (ended, audit) = try store.withStore { store, audit in
+                guard let key else { return (try await store.end(where: filter, except: nil, .revoked), audit) }
+                return (try await store.end(key, .revoked).map { [$0] } ?? [], audit)
             }
             if json { print(SessionText.json(ended)) }
             if let id, ended.isEmpty { throw CommandFailure("there is no session \(id)") }
             if !json { print(ended.count == 1 ? "1 session ended" : "\(ended.count) sessions ended") }
+            if let audit, !ended.isEmpty { try AuditTrail.revoked(ended, audit.path) }
         }
     }
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from harness import Answer, Gateway, Keys, TestCase, Upstream
 from http2 import Client
 from peers import Authority
+from sessions import ACCOUNTS, SESSION, Directory
 
 IDENTITY = '      client_identity: {name: machines, issuer: "urn:machines"@SUBJECT@}\n'
 LISTENERS = """
@@ -111,6 +112,26 @@ class Base(unittest.TestCase):
 
     def refused(self, answer, code):
         self.assertEqual((answer.status, json.loads(answer.body)["code"]), (401, code))
+
+
+class BesideSessions(Base):
+    def test_a_cookie_that_proves_nothing_does_not_hide_the_certificate(self):
+        directory = Directory.make()
+        text = ACCOUNTS + "sessions: {store: memory}\n" + LISTENERS + Keys.ISSUERS + ROUTES.replace("{name: people", "{name: local")
+        gateway = Gateway(
+            text.replace("issuers: [main], forward", "issuers: [local], forward"), {**self.files, **directory.files()},
+            UPSTREAM=self.upstream.port, SUBJECT=""
+        )
+        self.addCleanup(gateway.stop)
+        client = self.connect(self.ada, gateway)
+        for cookie in ("garbage", "A" * 42 + "E", "A" * 43 + f"; {SESSION}=b"):
+            for path in ("/", "/machines"):
+                answer = self.ask(client, path, fields=[("Cookie", f"{SESSION}={cookie}")])
+                self.assertEqual((answer.status, answer.seen("X-User-Id")), (200, ["ada.example"]), cookie)
+                self.assertNotIn(SESSION, answer.body)
+        self.refused(self.ask(client, "/people", fields=[("Cookie", f"{SESSION}=garbage")]), "token_invalid")
+        nobody = self.connect(gateway=gateway)
+        self.refused(self.ask(nobody, "/", fields=[("Cookie", f"{SESSION}=garbage")]), "session_unknown")
 
 
 class Certificates(Base):

@@ -201,6 +201,21 @@ class Again(Suite):
                 self.assertTrue(bad.wait(lambda: bad.goaway is not None, 4), "no GOAWAY")
         self.assertGreater(metric(self.gateway, "http2_ends_put_off_total"), 0)
 
+    def test_puts_ends_off_however_many_there_were(self):
+        def times(made, count):
+            begun = metric(self.gateway, "http2_ends_put_off_total")
+            for _ in range(count):
+                with self.connect() as c:
+                    c.send(made)
+                    c.poll(0)
+            return metric(self.gateway, "http2_ends_put_off_total") - begun
+
+        # What is owed to the client is more than fits, which is found out while it is written.
+        times(settings([(0xF0, 1)] * 2000) * 60, 400)
+        until = time.monotonic() + 8
+        while (put_off := times(frame(PING, 0, 0, bytes(8)) * 60, 50)) < 20 and time.monotonic() < until:
+            pass
+        self.assertGreaterEqual(put_off, 20)
 
     def test_handshakes_that_come_to_nothing_wait_and_are_served(self):
         for _ in range(60):

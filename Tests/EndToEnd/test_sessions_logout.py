@@ -336,6 +336,20 @@ class Operators(Base):
 class Audit(Base):
     configuration = Base.configuration + "audit_log: {path: audit.log}\n"
 
+    def test_what_commands_end_is_in_it_beside_what_the_gateway_writes(self):
+        path = pathlib.Path(self.gateway.folder, "audit.log")
+        handles = []
+        for _ in range(3):
+            browser = self.browser().sign_in(BOB)
+            handles.append(browser.handle())
+            self.session_command("revoke", handles[-1])
+        self.browser().login_api(BOB, "quite another password")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for handle in handles:
+            self.assertEqual([line["event"] for line in lines if line.get("session") == handle], ["login", "revoke"])
+        self.assertEqual({line["account"] for line in lines if line.get("session") in handles}, {BOB})
+        command("audit", "verify", path)
+
     def test_what_happened_is_in_the_audit_log(self):
         browser = self.browser().sign_in(BOB)
         handle = browser.handle()

@@ -326,6 +326,12 @@ class OtherOrigins(Base):
         # Methods are exact: a lower-case one is another, and no safe one.
         self.assertIn(live.send("get", "/x", []).status, (400, 403, 501))
 
+    def test_a_wish_for_another_http_is_no_tunnel(self):
+        live = self.browser().sign_in()
+        for fields in ([("Upgrade", "h2c"), ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABk")], []):
+            reply = live.send("GET", "/x", fields)
+            self.assertEqual((reply.status, reply.seen("Upgrade")), (200, []), fields)
+
     def test_forged_upgrades(self):
         live = self.browser().sign_in()
         upgrade = [field for field in Live.UPGRADE if not field[0].startswith("Sec-Fetch")]

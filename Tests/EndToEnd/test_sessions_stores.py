@@ -327,6 +327,17 @@ class Redis(Base):
                 at = one.ends(3)
                 self.assertTrue(at and at - begin < 1.2)
 
+    def test_a_reload_says_what_of_the_store_it_does_not_change(self):
+        server = self.server()
+        gateway = self.gateway(REDIS, {"redis.password": b"another"}, REDIS=server.port, FAILURE="deny", EXTRA="")
+        for number, extra in enumerate((', password: "file:redis.password"', ", tls: {}", ", database: 3")):
+            gateway.replacements["EXTRA"] = extra
+            said = sum("takes effect after a restart only" in line for line in gateway.log)
+            gateway.write(REDIS)
+            gateway.signal(signal.SIGHUP)
+            self.assertTrue(gateway.wait_for("configuration applied", number + 1), gateway.log[-3:])
+            self.assertEqual(sum("takes effect after a restart only" in line for line in gateway.log) - said, 1)
+
     def test_a_form_of_one_gateway_goes_through_on_the_other(self):
         server = self.server()
         first, second = self.two(server)

@@ -174,12 +174,34 @@ struct AuditLogTests {
         #expect(try lines() == ["something", "else", "entirely"])
     }
 
-    @Test("a second writer of the same file is refused")
-    func locked() throws {
+    @Test("two writers of the same file make one chain, through a rotation as well")
+    func shared() async throws {
         defer { remove() }
-        let log = try AuditLog(path: path)
-        #expect(throws: AuditFileError.self) { try AuditLog(path: path) }
-        log.close()
+        let both = [try AuditLog(path: path), try AuditLog(path: path)]
+        for number in 0..<20 { try await both[number % 2].append(entry(number)) }
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".1")
+        // The one that is not told goes on in the old file until there is a new one.
+        try await both[1].append(entry(20))
+        both[0].reopen()
+        for number in 21..<30 { try await both[number % 2].append(entry(number)) }
+        for log in both { #expect(log.close()) }
+        let result = AuditVerification.of([path + ".1", path])
+        #expect(result.fault == nil)
+        let text = try [path + ".1", path].map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
+        for number in 0..<30 { #expect(text.contains("\"user-\(number)\"")) }
+    }
+
+    @Test("two writers at the same time make one chain")
+    func sharedAtOnce() async throws {
+        defer { remove() }
+        let both = [try AuditLog(path: path), try AuditLog(path: path)]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<400 { group.addTask { try await both[number % 2].append(entry(number)) } }
+            try await group.waitForAll()
+        }
+        for log in both { #expect(log.close()) }
+        #expect(verify().fault == nil)
+        #expect(verify().lines == 400)
     }
 
     @Test("after a rotation the chain goes on in the new file, a restart included")

@@ -12,6 +12,8 @@ struct ConnectionTurn {
     /// Requests that go to their backends when all that came with them was read.
     var held: [Int32] = []
     var isReceiving = false
+    /// It is one of the connections whose end is put off now, of which a worker has only so many.
+    var isPenalized = false
     private var started: Int64 = 0
     private var ended: Int64 = 0
     private var events: UInt32 = 0
@@ -122,11 +124,13 @@ extension HTTP2Connection {
     /// Who wears our patience out counts for two who make a mistake.
     func putOffEnd(_ error: HTTP2Error) -> Bool {
         let most = worker.plan.snapshot.http2EndDelay
+        if phase == .waiting { return true }
         guard most > 0, !peer.isUnix, !worker.plan.snapshot.isTrusted(peer) else { return false }
         let weight: Int64 = error.code == HTTP2Code.enhanceYourCalm ? 2 : 1
         let delay = worker.offenders.count(peer, weight: weight, now: worker.now, most: most)
         guard delay > 0, worker.penalties < Self.penaltyLimit else { return false }
         wasPutOff = true
+        turn.isPenalized = true
         worker.penalties += 1
         worker.metrics.add(.http2EndsPutOff, 1)
         phase = .waiting
@@ -136,8 +140,9 @@ extension HTTP2Connection {
 
     /// The end has been put off for long enough, or the client is gone.
     func endWaiting() {
-        guard phase == .waiting else { return }
+        if phase == .waiting { phase = .closing }
+        guard turn.isPenalized else { return }
+        turn.isPenalized = false
         worker.penalties -= 1
-        phase = .closing
     }
 }

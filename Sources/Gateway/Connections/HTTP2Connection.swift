@@ -326,7 +326,8 @@ final class HTTP2Connection {
             turn.begin()
             _ = take(&nothing, 0)
         }
-        if phase == .closing || codec.isFinished, output == nil { finishClosing() }
+        guard phase != .waiting, phase == .closing || codec.isFinished, output == nil else { return }
+        finishClosing()
     }
 
     private func wakeDrained() {

@@ -112,8 +112,8 @@ extension Exchange {
         return .verified(principal)
     }
 
-    /// A request without a token over a connection with a client certificate.
-    private func judge(
+    /// A request without a token or a live session over a connection with a client certificate.
+    func judge(
         _ certificate: ClientCertificate,
         _ rule: Rule,
         _ head: RequestHead,

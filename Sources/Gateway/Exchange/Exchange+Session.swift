@@ -33,8 +33,7 @@ extension Exchange {
         switch sessions.cookies(of: host).findSession(in: head, input) {
         case .none: return false
         case .unusable:
-            noteDeadCookie(head, input)
-            apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+            judgeDeadCookie(rule, head, input, connection)
         case .one(let slice):
             let cookie = UnsafeBufferPointer(start: UnsafePointer(input) + slice.start, count: slice.count)
             if let principal = findSession(cookie), let session = principal.session {
@@ -67,7 +66,7 @@ extension Exchange {
         _ input: UnsafeMutablePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
-        let isChange = method.isUnsafe || !head.upgrade.isEmpty || connection.wantsTunnel
+        let isChange = method.isUnsafe || connection.wantsTunnel || Self.asksForTunnel(head, UnsafePointer(input))
         if isChange, !isOriginProven(session, sessions, head, UnsafePointer(input), connection) {
             note.principal = principal
             return deny(.originUnproven, rule, head, connection)
@@ -81,13 +80,22 @@ extension Exchange {
         apply(rule.evaluate(principal), rule, head, input, connection)
     }
 
-    /// The cookie counts for nothing: an answer of ours removes it.
-    private func noteDeadCookie(_ head: RequestHead, _ input: UnsafePointer<UInt8>) {
+    /// The cookie counts for nothing: an answer of ours removes it, and the request is judged as if it had none.
+    private func judgeDeadCookie(
+        _ rule: Rule,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) {
         hasDeadCookie = true
         cookieHost = String(
             decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
             as: UTF8.self
         )
+        guard let certificate = connection.certificate else {
+            return apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+        }
+        judge(certificate, rule, head, input, connection)
     }
 
     // MARK: Look-up
@@ -105,25 +113,18 @@ extension Exchange {
             switch worker.lookUp(cookie, for: self) {
             case .asked: wait(head, input, connection)
             case .refused: unavailable(.sessionsUnavailable, head, connection)
-            case .nobody:
-                noteDeadCookie(head, input)
-                apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+            case .nobody: judgeDeadCookie(rule, head, input, connection)
             }
             return
         }
         lookup = .notAsked
         switch outcome {
         case .unavailable: unavailable(.sessionsUnavailable, head, connection)
-        case .none:
-            noteDeadCookie(head, input)
-            apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
+        case .none: judgeDeadCookie(rule, head, input, connection)
         case .live(let session, let claims):
             guard session.isLive(at: worker.unixSeconds),
                 let principal = sessions.authenticator.principal(claims: claims, session)
-            else {
-                noteDeadCookie(head, input)
-                return apply(rule.evaluateNobody(.sessionUnknown), rule, head, input, connection)
-            }
+            else { return judgeDeadCookie(rule, head, input, connection) }
             if worker.revocations.contains(principal, now: worker.unixSeconds) {
                 return challenge(.revoked, head, input, connection)
             }

@@ -30,6 +30,12 @@ extension Exchange {
         upgrade = true
     }
 
+    /// Whether a request would begin a tunnel, if its route lets it: wishes for another HTTP are never granted.
+    static func asksForTunnel(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
+        let wanted = head.upgrade
+        return !wanted.isEmpty && !isHTTP(UnsafeBufferPointer(start: input + wanted.start, count: wanted.count))
+    }
+
     /// Whether the backend's 101 names the protocol that was asked for (RFC 9110 §7.8).
     func isUpgradeAgreed(_ head: ResponseHead, _ bytes: UnsafePointer<UInt8>) -> Bool {
         let name = UnsafeBufferPointer(start: bytes + head.upgrade.start, count: head.upgrade.count)
