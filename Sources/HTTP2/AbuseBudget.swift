@@ -76,7 +76,16 @@ struct AbuseBudget {
     @inline(__always)
     mutating func countRequest(_ limits: HTTP2Limits) { priorities.credit(2, limits.priorities) }
 
-    /// A DATA frame was sent: it will be acknowledged on both levels.
+    /// A stream was reset by us: a window's worth of frames may be on its way.
     @inline(__always)
-    mutating func countData(_ limits: HTTP2Limits) { windowUpdates.credit(3, limits.windowUpdates) }
+    mutating func countReset(_ limits: HTTP2Limits) {
+        glitches.credit(Int64(limits.streamWindow >> 12), limits.glitches)
+    }
+
+    /// A DATA frame was sent: it will be acknowledged on both levels, and the other side may measure how fast it came.
+    @inline(__always)
+    mutating func countData(_ limits: HTTP2Limits) {
+        windowUpdates.credit(3, limits.windowUpdates)
+        pings.credit(1, limits.pings)
+    }
 }

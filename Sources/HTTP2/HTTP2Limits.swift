@@ -74,12 +74,22 @@ public struct HTTP2Limits: Equatable, Sendable {
     /// The limits for clients.
     public init() {}
 
-    /// The limits for backends: more generous with fields and windows.
+    /// The limits for backends: more generous with fields and windows, and with what many clients' requests on one
+    /// connection bring about; no client can use up the patience with a backend that others share.
     public static var upstream: HTTP2Limits {
         var limits = HTTP2Limits()
         limits.headerList = 65536
         limits.fields = 200
         limits.streamWindow = 128 << 10
+        limits.resetsReceived = HTTP2Budget(50_000)
+        limits.resetsProvoked = HTTP2Budget(5000)
+        limits.settings = HTTP2Budget(500)
+        limits.pings = HTTP2Budget(1000)
+        limits.emptyData = HTTP2Budget(5000)
+        limits.windowUpdates = HTTP2Budget(10_000)
+        limits.tinyWindows = HTTP2Budget(5000)
+        limits.unknownFrames = HTTP2Budget(1000)
+        limits.glitches = HTTP2Budget(100_000)
         return limits
     }
 }

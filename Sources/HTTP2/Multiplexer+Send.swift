@@ -89,6 +89,9 @@ extension Multiplexer {
         return provider
     }
 
+    /// Bytes of content between two tiny frames from which on the windows of a connection are of use.
+    private static let usefulWindow = 1024
+
     private func readData(_ record: StreamRecord, _ room: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
         let waiting = record.backlog
         let count = min(room, waiting)
@@ -106,8 +109,10 @@ extension Multiplexer {
             record.state.insert(.deferred)
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         } else if room < 256, count < waiting {
-            // The window lets almost nothing through: each such frame costs as much as a large one.
-            charge(.tinyWindows)
+            // The window lets almost nothing through: each such frame costs as much as a large one. What is left of a
+            // window that was used is no fault.
+            if sentSinceTiny < Self.usefulWindow { charge(.tinyWindows) }
+            sentSinceTiny = 0
         }
         if count > 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue }
         return count
@@ -132,6 +137,7 @@ extension Multiplexer {
         sink.advance(9 &+ count)
         queue.consume(count)
         totalBacklog &-= count
+        sentSinceTiny &+= count
         // A window that opens by a few bytes now and then holds the rest of the queue as well as a closed one.
         if count >= 256 || queue.isEmpty {
             lastProgress = now

@@ -82,6 +82,8 @@ final class Multiplexer {
     /// When content was last sent, or first had to wait.
     var lastProgress: Int64 = 0
     var drained: StreamRecord?
+    /// Bytes of content sent since the last frame that a window made tiny.
+    var sentSinceTiny = 0
 
     init(isServer: Bool, isTLS: Bool, limits: HTTP2Limits, workspace: HTTP2Workspace) {
         self.isServer = isServer
@@ -170,6 +172,7 @@ final class Multiplexer {
     func resetStream(_ record: StreamRecord, _ code: UInt32, byChoice: Bool) {
         guard failure == nil else { return }
         if byChoice { record.state.insert(.resetByChoice) }
+        if !record.state.contains(.remoteEnded) { budget.countReset(limits) }
         noteReset(record)
         dropQueue(record)
         if nghttp2_submit_rst_stream(session, 0, record.id, code) != 0 { fail(.internalFailure) }

@@ -69,7 +69,7 @@ extension HTTP2LimitSettings {
             "pings",
             \.pings,
             in: 5...1_000_000,
-            doc: "PING received in ten seconds."
+            doc: "PING received in ten seconds; each DATA frame sent allows one more."
         ),
         Key(
             "empty_data",
@@ -94,7 +94,7 @@ extension HTTP2LimitSettings {
             \.tinyWindows,
             in: 10...1_000_000,
             doc:
-                "DATA of less than 256 bytes that had to be sent because the client's window allows no more, in ten seconds."
+                "DATA of less than 256 bytes that had to be sent because the client's window allows no more, and less than 1 KiB since the last one, in ten seconds."
         ),
         Key(
             "unknown_frames",

@@ -30,8 +30,18 @@ class Reply:
 
     def __init__(self):
         self.fields, self.interim, self.trailers = [], [], []
-        self.body, self.ended, self.reset = b"", False, None
+        self.pieces, self.ended, self.reset = [], False, None
         self.received = 0
+
+    @property
+    def body(self):
+        """What came of the content, joined when it is asked for: adding to bytes would copy all of it each time."""
+        self.pieces = [b"".join(self.pieces)]
+        return self.pieces[0]
+
+    @body.setter
+    def body(self, content):
+        self.pieces = [content]
 
     @property
     def status(self):
@@ -148,7 +158,7 @@ class Client:
         elif isinstance(event, h2.events.DataReceived):
             reply.received += len(event.data)
             if self.keep:
-                reply.body += event.data
+                reply.pieces.append(event.data)
             if self.takes and event.flow_controlled_length:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
         elif isinstance(event, h2.events.StreamEnded):

@@ -215,6 +215,27 @@ class Clients(unittest.TestCase):
             client.socket.close()
         peers.eventually(lambda: peers.metric(self.gateway, "requests_active") == 0, "exchanges stay")
 
+    def test_small_windows_at_full_speed(self):
+        """What is left of a window when it is used up is no attack, however often that is."""
+        for bits, streams in (("14", "3"), ("16", "2")):
+            code, output, _ = peers.run(
+                "h2load", "-n", "12", "-c", "1", "-m", streams, "-t", "1", "-w", bits, "-W", "15",
+                f"http://127.0.0.1:{self.plain}/download", timeout=60
+            )
+            self.assertIn(b"12 succeeded, 0 failed, 0 errored", output, (bits, streams))
+
+    def test_pings_that_measure_the_way(self):
+        """Clients that adapt their windows send a PING with what they receive."""
+        with self.client(window=65535, keep=False) as client:
+            stream = client.request("/download")
+            seen = 0
+            while not client.replies[stream].over and client.read():
+                if client.replies[stream].received > seen:
+                    seen = client.replies[stream].received
+                    client.h2.ping(b"measures")
+                    client.flush()
+            self.assertEqual((client.replies[stream].received, client.goaways), (len(LARGE), []))
+
     def test_large_bodies_in_little_memory(self):
         before = peers.resident(self.gateway)
         with self.client(keep=False) as client:

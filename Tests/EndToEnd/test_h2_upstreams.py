@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+import h2.exceptions
 import h2.settings
 
 import http2
@@ -142,6 +143,43 @@ class Scripted(UpstreamTest):
             self.assertEqual([client.reply(stream).status for stream in streams], [200] * 60)
             self.assertLessEqual(server.most, 3)
         self.assertLessEqual(len(server.connections), 6)
+        self.assertEqual(server.failures, [])
+
+    def test_what_becomes_of_many_does_not_end_the_connection_for_all(self):
+        """Resets by a backend, and content on its way to clients that have gone, are not held against the backend."""
+        go, content = threading.Event(), bytes(100 << 10)
+
+        def script(stream):
+            if stream.path == "/kept":
+                stream.respond(200, ends=False)
+                go.wait(30)
+                stream.send(b"whole", ends=True)
+            elif stream.path == "/reset":
+                stream.reset(2)
+            else:
+                stream.respond(200, ends=False)
+                try:
+                    while True:
+                        stream.send(content[:1000])
+                except (ConnectionError, h2.exceptions.ProtocolError):
+                    pass
+
+        server, gateway = self.server(script)
+        kept = self.client(gateway)
+        stream = kept.request("/kept")
+        kept.until(lambda: kept.replies[stream].fields)
+        for _ in range(8):
+            client = self.client(gateway)
+            for _ in range(4):
+                streams = [client.request("/reset") for _ in range(50)]
+                self.assertEqual({client.reply(one).status for one in streams}, {502})
+            for _ in range(30):
+                one = client.request("/content")
+                client.until(lambda: client.replies[one].received > 0)
+                client.reset(one)
+        go.set()
+        self.assertEqual(kept.reply(stream).body, b"whole")
+        self.assertTrue(kept.replies[stream].ended)
         self.assertEqual(server.failures, [])
 
     def test_refused_streams_are_sent_again(self):

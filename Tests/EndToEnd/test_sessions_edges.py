@@ -174,7 +174,7 @@ class Connections(Base):
         def leave(seed):
             chance = random.Random(seed)
             while not done.is_set():
-                time.sleep(0.005)
+                time.sleep(0.05 if peers.SANITIZER else 0.005)
                 name, cookie = chance.choice(people)
                 one = socket.create_connection(("127.0.0.1", self.gateway.port))
                 path = chance.choice(("/x", "/auth/session", "/auth/sessions", "/auth/session/events", "/events"))
