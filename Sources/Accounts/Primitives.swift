@@ -76,10 +76,12 @@ enum Digest {
         return done != nil ? Array(digest[..<count]) : nil
     }
 
-    /// From OpenSSL's generator; nil when it has no entropy.
+    /// From the kernel's generator.
+    ///
+    /// OpenSSL would keep one for every thread that asks, and those of Swift's tasks come and go.
     static func random(_ count: Int) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: count)
-        return RAND_bytes(&bytes, CInt(count)) == 1 ? bytes : nil
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in generator.next() }
     }
 }
 

@@ -1,6 +1,4 @@
 // COLD. The secret in the cookie. It is made here, hashed to find its session, and never stored, printed or encoded.
-internal import COpenSSL
-
 /// 256 random bits that open a session: what the cookie carries.
 public struct SessionID: Sendable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -34,12 +32,12 @@ extension SessionID: CustomStringConvertible, CustomDebugStringConvertible, Cust
 
 /// Random octets for secrets.
 public enum SecureRandom {
-    /// `count` octets of the operating system's generator by way of OpenSSL; the process ends if there are none.
+    /// `count` octets of the kernel's generator (getrandom(2)); the process ends if there are none.
+    ///
+    /// OpenSSL would keep a generator for every thread that asks, and those of Swift's tasks come and go.
     public static func bytes(_ count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        // Programmer's or platform's fault; going on with predictable ids would be worse than to end.
-        precondition(RAND_bytes(&bytes, Int32(count)) == 1, "the random generator failed")
-        return bytes
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in generator.next() }
     }
 
     /// `count` random octets in base64url: 16 make 22 characters, 32 make 43.
