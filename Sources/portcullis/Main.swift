@@ -1,9 +1,24 @@
 // COLD. The command line: one verb per thing an operator wants done.
 import ArgumentParser
 import Gateway
+import Sessions
+
+@main
+enum Program {
+    static func main() { Portcullis.main(shielded(Array(CommandLine.arguments.dropFirst()))) }
+
+    /// One session in 64 has an id that begins with a dash: that is no option, wherever it stands.
+    private static func shielded(_ arguments: [String]) -> [String] {
+        guard arguments.first == "session", !arguments.contains("--"),
+            let place = arguments.firstIndex(where: { $0.hasPrefix("-") && SessionKey(text: $0) != nil })
+        else { return arguments }
+        var rest = arguments
+        let id = rest.remove(at: place)
+        return rest + ["--", id]
+    }
+}
 
 /// The command line.
-@main
 struct Portcullis: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "portcullis",

@@ -114,7 +114,7 @@ extension SessionCommand {
         @OptionGroup var store: StoreOptions
         @Flag(name: .long, help: "Print JSON.")
         var json = false
-        @Argument(help: "The session's id, as list shows it; put -- in front of one that begins with a dash.")
+        @Argument(help: "The session's id, as list shows it.")
         var id: String
 
         func validate() throws { _ = try SessionArguments.key(id) }
@@ -147,7 +147,7 @@ extension SessionCommand {
         var all = false
         @Flag(name: .long, help: "Print the sessions that ended as JSON.")
         var json = false
-        @Argument(help: "The session's id, as list shows it; put -- in front of one that begins with a dash.")
+        @Argument(help: "The session's id, as list shows it.")
         var id: String?
 
         func validate() throws {

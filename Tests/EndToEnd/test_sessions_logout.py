@@ -304,6 +304,10 @@ class Operators(Base):
         self.assertNotEqual(self.session_command("show", ada.handle(), code=None), "")
         self.assertNotIn(ada.handle(), self.session_command("list"))
 
+    def test_an_id_that_begins_with_a_dash_is_no_option(self):
+        for words in (["show", "-" + "A" * 42], ["revoke", "--json", "--" + "B" * 40 + "A"]):
+            self.assertIn(f"there is no session {words[-1]}", self.session_command(*words, code=1))
+
     def test_over_the_ops_listener(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
         listed = self.ops(f"/sessions?account={ADA}")
