@@ -51,7 +51,7 @@ struct ConnectionTurn {
 
 extension HTTP2Connection {
     /// Most requests that are held while more is read.
-    private static let heldLimit = 16
+    private static let heldLimit = 128
     /// Most connections of a worker whose end is put off.
     private static let penaltyLimit = 256
 
