@@ -70,7 +70,9 @@ enum SQLiteFile {
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         let isOurs = try queue.read { db in
             let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-            let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+            // The list of migrations is made before the first of them says whose file it is.
+            let others = "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> 'grdb_migrations'"
+            let isEmpty = try Int.fetchOne(db, sql: others) == 0
             return id == applicationID || (id == 0 && isEmpty)
         }
         try queue.close()

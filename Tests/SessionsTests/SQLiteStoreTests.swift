@@ -175,6 +175,24 @@ import Testing
         await store.close()
     }
 
+    @Test("a file whose making was broken off is made ready, one of another program is not touched")
+    func brokenOff() async throws {
+        let folder = try Folder()
+        let file = try DatabaseQueue(path: folder.file())
+        try await file.write { db in
+            try db.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+        }
+        try file.close()
+        let store = try SQLiteStore(path: folder.file(), maximum: 10)
+        try await store.create(record(), replacing: nil)
+        await store.close()
+        let other = try Folder()
+        let foreign = try DatabaseQueue(path: other.file())
+        try await foreign.write { try $0.execute(sql: "CREATE TABLE mail (id INTEGER PRIMARY KEY)") }
+        try foreign.close()
+        #expect(throws: StoreOpening.self) { try SQLiteStore(path: other.file(), maximum: 10) }
+    }
+
     @Test("two stores that make the same new file at once both open it")
     func openingTogether() async throws {
         let folder = try Folder()
