@@ -203,6 +203,24 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
+def waits(root, name):
+    """Nanoseconds that the threads so named were ready and had no processor, and how often they got one."""
+    waited = turns = 0
+    for pid in tree(root):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/comm") as comm, open(f"/proc/{pid}/task/{task}/schedstat") as stat:
+                if comm.read().startswith(name):
+                    _, wait, count = map(int, stat.read().split())
+                    waited, turns = waited + wait, turns + count
+    return waited, turns
+
+
+def stolen():
+    """Seconds of processor time that the host of this virtual machine has kept back since it started."""
+    with open("/proc/stat") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def tree(root):
     """A process and its descendants."""
     children = {}
