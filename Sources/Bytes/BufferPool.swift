@@ -23,7 +23,7 @@ public final class BufferPool {
 
     /// Takes a buffer back.
     @inline(__always)
-    public func give(_ buffer: OutputBuffer) {
+    public func give(_ buffer: consuming OutputBuffer) {
         guard idle.count < kept, buffer.capacity <= size &* 4 else { return }
         buffer.removeAll()
         idle.append(buffer)

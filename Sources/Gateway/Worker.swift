@@ -201,6 +201,10 @@ final class Worker {
             if let deadline = drainDeadline, isDrained(deadline) { break }
         }
         lane?.flush()
+        // What a worker holds refers to it, for what is not counted costs more than what is: all is let go here.
+        slots = []
+        exchangePool = []
+        exchanges = []
     }
 
     private func tick() {

@@ -64,11 +64,32 @@ final class RoutePlan: @unchecked Sendable {
     /// Audience of the signed assertion, empty for none.
     var assertionAudience: [UInt8] = []
 
+    /// What an exchange looks at more than once.
+    var bounds: RouteBounds {
+        RouteBounds(
+            metricSlot: metricSlot,
+            upstreamSlot: upstreamSlot,
+            connectTimeout: connectTimeout,
+            firstByteTimeout: firstByteTimeout,
+            streamIdle: streamIdle
+        )
+    }
+
     init(name: String, metricSlot: Int) {
         self.name = name
         self.metricSlot = metricSlot
         nameBytes = Array(name.utf8)
     }
+}
+
+/// Numbers of a route that an exchange keeps with it: to look them up again would count references each time.
+struct RouteBounds {
+    var metricSlot = 0
+    var upstreamSlot = 0
+    /// Milliseconds.
+    var connectTimeout: Int64 = 0
+    var firstByteTimeout: Int64 = 0
+    var streamIdle: Int64 = 0
 }
 
 /// The servers of an upstream as the configuration names them.

@@ -12,7 +12,7 @@ import Telemetry
 ///
 /// Owned by its worker's table; whoever takes over keeps descriptor, registration and generation.
 final class ClientHandshake {
-    unowned(unsafe) let worker: Worker
+    let worker: Worker
     let descriptor: Int32
     let key: UInt64
     private var peer: IPAddress

@@ -8,7 +8,7 @@ import TLS
 ///
 /// Bytes of a request's content stand in `input`; what carries them is the subclass's.
 class DownstreamConnection {
-    unowned(unsafe) final let worker: Worker
+    final let worker: Worker
     /// The registration of the socket that carries it.
     final let key: UInt64
     final let peer: IPAddress
@@ -72,10 +72,7 @@ class DownstreamConnection {
 
     @inline(__always)
     final func giveInput() {
-        if let buffer = input {
-            worker.small.give(buffer)
-            input = nil
-        }
+        if let buffer = input.take() { worker.small.give(buffer) }
     }
 
     // MARK: The request

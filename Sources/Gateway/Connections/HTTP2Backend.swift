@@ -21,7 +21,7 @@ final class HTTP2Backend {
         case closed
     }
 
-    unowned(unsafe) let worker: Worker
+    let worker: Worker
     let descriptor: Int32
     let key: UInt64
     let backend: Backend

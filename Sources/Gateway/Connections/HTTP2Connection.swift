@@ -28,7 +28,7 @@ final class HTTP2Connection {
         case closed
     }
 
-    unowned(unsafe) let worker: Worker
+    let worker: Worker
     let transport: Transport
     let key: UInt64
     let peer: IPAddress

@@ -7,7 +7,7 @@ import Upstreams
 
 /// What an exchange knows of its backend: an HTTP/1 connection that is lent to it, or a stream of an HTTP/2 connection.
 class UpstreamConnection {
-    unowned(unsafe) final let worker: Worker
+    final let worker: Worker
     /// The registration of the socket that carries it.
     final let key: UInt64
     final let backend: Backend
@@ -37,10 +37,7 @@ class UpstreamConnection {
 
     @inline(__always)
     final func giveInput() {
-        if let buffer = input {
-            worker.small.give(buffer)
-            input = nil
-        }
+        if let buffer = input.take() { worker.small.give(buffer) }
     }
 
     // MARK: Bytes; connections only

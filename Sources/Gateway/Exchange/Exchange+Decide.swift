@@ -12,10 +12,17 @@ import Telemetry
 
 extension Exchange {
     /// Decides about the head in `worker.requestHead` and does what the verdict says.
-    func decide(_ head: RequestHead, _ input: UnsafeMutablePointer<UInt8>, _ connection: DownstreamConnection) {
+    ///
+    /// `plan` goes along as a parameter, here and below, because a parameter is not retained at each use.
+    func decide(
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection,
+        _ plan: WorkerPlan
+    ) {
         let bytes = UnsafePointer(input)
         connection.judgePeer(plan.snapshot)
-        takeRequestID(head, bytes, trusted: connection.isTrusted)
+        takeRequestID(head, bytes, plan.snapshot.fields, trusted: connection.isTrusted)
         note.acceptsHTML = acceptsHTML(head, bytes)
         note.isGRPC = connection.isStream && GRPC.isCall(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
@@ -51,7 +58,7 @@ extension Exchange {
             if problem.status != 200 { return refuseAfterHead(problem, head, connection) }
             return answerAsterisk(head, bytes, connection)
         }
-        passGate(head, input, connection)
+        passGate(head, input, connection, plan)
     }
 
     /// `Max-Forwards` of OPTIONS (RFC 9110 §7.6.2): a problem with status 200 means that we are the last hop.
@@ -110,14 +117,20 @@ extension Exchange {
     func consumeHead(_ head: RequestHead, _ connection: DownstreamConnection) {
         // Of a stream only content stands there.
         if connection.isStream { return }
-        connection.input?.consume(head.length)
-        if connection.input?.isEmpty == true { connection.giveInput() }
+        guard let input = connection.input else { return }
+        input.consume(head.length)
+        if input.isEmpty { connection.giveInput() }
     }
 
     // MARK: Before the gate
 
-    private func takeRequestID(_ head: RequestHead, _ input: UnsafePointer<UInt8>, trusted: Bool) {
-        let name = plan.snapshot.fields.requestIDName
+    private func takeRequestID(
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ fields: FieldPlan,
+        trusted: Bool
+    ) {
+        let name = fields.requestIDName
         let index = !trusted ? -1 : name.isEmpty ? head.first(.xRequestID) : self.index(of: name, head, input)
         guard index >= 0 else { return makeRequestID(nil) }
         let value = head[index].value

@@ -30,7 +30,7 @@ extension Exchange {
         appendSessionLines(to: out)
         if !connection.listener.hstsLine.isEmpty { out.append(connection.listener.hstsLine) }
         out.append(plan.snapshot.fields.requestIDLine)
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("\r\nDate: ")
         worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
         out.append("\r\n")

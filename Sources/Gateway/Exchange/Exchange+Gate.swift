@@ -11,7 +11,12 @@ extension Exchange {
     /// Route, credential, principal, rule, verdict.
     ///
     /// `worker.target` holds the canonical target.
-    func passGate(_ head: RequestHead, _ input: UnsafeMutablePointer<UInt8>, _ connection: DownstreamConnection) {
+    func passGate(
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection,
+        _ plan: WorkerPlan
+    ) {
         let bytes = UnsafePointer(input)
         let snapshot = plan.snapshot
         // Hop-by-hop names and forged identity go first, so that nothing of theirs is left when ours is added.
@@ -27,6 +32,7 @@ extension Exchange {
         let index = snapshot.table.resolve(host: host, path: worker.target.path, head: head, bytes)
         guard index >= 0 else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
         route = index
+        bounds = plan.routes[index].bounds
         if worker.target.hasEncodedSlash, !plan.routes[index].allowsEncodedSlashes {
             return refuseAfterHead(Problem(ProtocolError.pathEscapedSlash), head, connection)
         }
@@ -49,7 +55,8 @@ extension Exchange {
         case .refused(let reason):
             challenge(reason, head, input, connection)
         case .bearer(let slice):
-            switch authenticate(UnsafeBufferPointer(start: bytes + slice.start, count: slice.count), connection) {
+            let token = UnsafeBufferPointer(start: bytes + slice.start, count: slice.count)
+            switch authenticate(token, connection, plan) {
             case .verified(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
             case .rejected(let reason): challenge(reason, head, input, connection)
             case .unavailable(let reason): unavailable(reason, head, connection)
@@ -74,7 +81,8 @@ extension Exchange {
     @inline(__always)
     private func authenticate(
         _ token: UnsafeBufferPointer<UInt8>,
-        _ connection: DownstreamConnection
+        _ connection: DownstreamConnection,
+        _ plan: WorkerPlan
     ) -> AuthenticationOutcome {
         let identity = plan.snapshot.identity
         let generation = UInt32(truncatingIfNeeded: plan.snapshot.generation)
@@ -162,9 +170,10 @@ extension Exchange {
         } else {
             note.auth = permit.principal == nil ? .anonymous : .accepted
         }
+        let plan = self.plan
         let route = plan.routes[self.route]
         switch route.action {
-        case .forward(let upstream): forwardRequest(permit, route, upstream, head, input, connection)
+        case .forward(let upstream): forwardRequest(permit, route, upstream, head, input, connection, plan)
         case .redirect(let status, let location, let keepsPath):
             redirect(status, location, keepsPath: keepsPath, head, input, connection)
         case .respond(let status, let fields, let body):
@@ -230,7 +239,8 @@ extension Exchange {
         _ upstream: Int,
         _ head: RequestHead,
         _ input: UnsafeMutablePointer<UInt8>,
-        _ connection: DownstreamConnection
+        _ connection: DownstreamConnection,
+        _ plan: WorkerPlan
     ) {
         bodyLimit = route.bodyLimit
         if case .length(let length) = requestFraming, length > bodyLimit {
@@ -253,10 +263,10 @@ extension Exchange {
         }
         chooseUpgrade(head, UnsafePointer(input), route)
         if connection.wantsTunnel, !upgrade { return refuseAfterHead(.tunnel, head, connection) }
-        dropFields(head, UnsafePointer(input), route, trusted: connection.isTrusted)
+        dropFields(head, UnsafePointer(input), route, plan.snapshot, trusted: connection.isTrusted)
         let out = self.out ?? worker.small.take()
         self.out = out
-        writeRequest(head, input, route, to: out)
+        writeRequest(head, input, route, connection, plan.snapshot, to: out)
         if let principal = permit.principal {
             out.append(principal.headerBlock)
             if !route.assertionAudience.isEmpty, !writeAssertion(principal, route, to: out) {

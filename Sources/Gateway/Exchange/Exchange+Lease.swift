@@ -51,7 +51,7 @@ extension Exchange {
                 return fail(.upstreamBusy)
             }
             phase = .waiting
-            waitUntil = worker.now + plan.routes[route].connectTimeout
+            waitUntil = worker.now + bounds.connectTimeout
         }
         if worker.now >= waitUntil { return fail(.upstreamBusy) }
         worker.line(of: upstream).join(self, atFront: !isNew)
@@ -117,7 +117,7 @@ extension Exchange {
             flushRequest()
         } else {
             phase = .connecting
-            watch(.connect, plan.routes[route].connectTimeout)
+            watch(.connect, bounds.connectTimeout)
         }
     }
 
@@ -125,7 +125,7 @@ extension Exchange {
     func connected() {
         phase = .sending
         sentMicros = Clock.microseconds()
-        requestComplete ? watch(.firstByte, plan.routes[route].firstByteTimeout) : watchBody()
+        requestComplete ? watch(.firstByte, bounds.firstByteTimeout) : watchBody()
     }
 
     func connectFailed(_ connection: UpstreamConnection, code: Int32) {

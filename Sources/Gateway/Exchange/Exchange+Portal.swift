@@ -66,7 +66,7 @@ extension Exchange {
         for i in 0..<head.fieldCount { fields.append((text(head[i].name).lowercased(), text(head[i].value))) }
         let id = worker.bodyScratch
         id.removeAll()
-        note.appendRequestID(to: id)
+        appendRequestID(to: id)
         let requestID = String(decoding: id.bytes, as: UTF8.self)
         id.removeAll()
         clientAddress.write(to: id)

@@ -316,6 +316,6 @@ extension Exchange {
 
     private func requestEnded() {
         if phase == .collecting { return askPortal() }
-        if phase == .sending { watch(.firstByte, plan.routes[route].firstByteTimeout) }
+        if phase == .sending { watch(.firstByte, bounds.firstByteTimeout) }
     }
 }

@@ -61,7 +61,7 @@ extension Exchange {
     /// From its first byte on, an answer is watched for silences only.
     @inline(__always)
     private func watchAnswer() {
-        if phase == .answering { watch(.stream, plan.routes[route].streamIdle) }
+        if phase == .answering { watch(.stream, bounds.streamIdle) }
     }
 
     /// The client took what was queued.
@@ -154,7 +154,8 @@ extension Exchange {
     func beginAnswer(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) {
         if let connection, connection.wantsTunnel, head.status < 300 { return fail(.upstreamMalformed) }
         phase = .answering
-        if plan.hasSessions, let sessions = plan.snapshot.sessions {
+        let snapshot = plan.snapshot
+        if let sessions = snapshot.sessions {
             sessions.foreign.dropForged(head.fields, UnsafePointer(bytes))
         }
         answeredMicros = Clock.microseconds()
@@ -166,9 +167,8 @@ extension Exchange {
         if isReplayable || isKept {
             isReplayable = false
             isKept = false
-            if let out, sent == out.count {
+            if sent == out?.count ?? -1, let out = out.take() {
                 worker.small.give(out)
-                self.out = nil
                 sent = 0
             }
         }
@@ -188,7 +188,7 @@ extension Exchange {
             clientFraming = isHTTP10 || connection?.isStream == true ? .untilClose : .chunked
         }
         closesAfter = !keepAlive || isLast || !requestComplete || worker.isDraining || clientFraming == .untilClose
-        HeadWriter.writeResponse(head, bytes, to: worker.compose, exchange: self, worker: worker)
+        HeadWriter.writeResponse(head, bytes, to: worker.compose, exchange: self, worker: worker, snapshot.fields)
         if connection?.isStream == true {
             // No frame follows an answer without content: gRPC takes its status from a head that is the end as well.
             sendComposedHead(ends: clientFraming == .none || clientFraming == .length(0))
@@ -355,8 +355,7 @@ extension Exchange {
         if let connection, connection.isStream {
             connection.sendEnd(trailers: UnsafeBufferPointer(start: nil, count: 0))
         }
-        if let backend = upstreamConnection, reusable, upstreamKeepAlive, requestComplete, !hasUnsentRequest {
-            upstreamConnection = nil
+        if reusable, upstreamKeepAlive, requestComplete, !hasUnsentRequest, let backend = upstreamConnection.take() {
             backend.release()
         }
         finish(keepAlive: !closesAfter && requestComplete)

@@ -166,7 +166,7 @@ extension Exchange {
         let head = worker.requestHead
         switch RequestParser.parse(Span(_unsafeElements: bytes.bytes), into: head, limits: worker.plan.headLimits) {
         case .complete:
-            decide(head, bytes.readable, connection)
+            decide(head, bytes.readable, connection, plan)
             // What came in the meantime made no further event.
             if self.connection === connection { connection.later() }
         case .needMore, .refuse:

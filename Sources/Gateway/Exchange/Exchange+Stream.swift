@@ -38,7 +38,7 @@ extension Exchange {
             backend: backend,
             upstream: upstream,
             security: plan.security(of: upstream),
-            timeout: plan.routes[route].connectTimeout,
+            timeout: bounds.connectTimeout,
             ping: upstreamPlan.ping
         )
         guard worker.adopt(carrier) else {
@@ -136,7 +136,7 @@ extension Exchange {
                 return finishAnswer(reusable: ends)
             }
             sendComposed()
-            watch(.stream, plan.routes[route].streamIdle)
+            watch(.stream, bounds.streamIdle)
         }
     }
 
@@ -153,7 +153,7 @@ extension Exchange {
         }
         sendPiece(bytes, count)
         sendComposed()
-        watch(.stream, plan.routes[route].streamIdle)
+        watch(.stream, bounds.streamIdle)
     }
 
     /// Trailers came, as `name: value` lines and an empty line; the answer is over with them.

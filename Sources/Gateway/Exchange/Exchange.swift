@@ -47,7 +47,8 @@ final class Exchange {
     /// Bytes of a request that are kept for another attempt.
     static let keptLimit = 16 * 1024
 
-    unowned(unsafe) let worker: Worker
+    /// Held until the worker ends, as by connections: a constant that is held is used without being counted.
+    let worker: Worker
     let timer: TimerID
     /// Its place among the worker's exchanges, and the number of the request that it is used for.
     let index: Int
@@ -59,6 +60,8 @@ final class Exchange {
     var upstream: Upstream?
     var plan: WorkerPlan
     var route = -1
+    /// The route's, where there is one.
+    var bounds = RouteBounds()
 
     // The request.
     var method = Method.get
@@ -192,6 +195,7 @@ final class Exchange {
     func begin(_ connection: DownstreamConnection, _ input: UnsafeMutablePointer<UInt8>, isLast: Bool) {
         let head = worker.requestHead
         reset(connection)
+        let plan = self.plan
         self.isLast = isLast
         method = head.method
         isHTTP10 = head.version == .http10
@@ -210,7 +214,7 @@ final class Exchange {
             requestDecoder = ChunkedDecoder(longestExtensions: plan.snapshot.chunkExtensionLimit)
             requestComplete = false
         }
-        decide(head, input, connection)
+        decide(head, input, connection, plan)
     }
 
     /// Answers a head that could not be parsed, or did not come, and closes.
@@ -285,7 +289,7 @@ final class Exchange {
 
     /// Counts an event of the upstream that this exchange uses.
     func countUpstream(_ event: UpstreamEvent) {
-        if route >= 0 { worker.metrics.upstream(plan.routes[route].upstreamSlot, event) }
+        if route >= 0 { worker.metrics.upstream(bounds.upstreamSlot, event) }
     }
 
     // MARK: End
@@ -294,8 +298,7 @@ final class Exchange {
     func finish(keepAlive: Bool) {
         guard phase != .idle else { return }
         settle()
-        let connection = self.connection
-        self.connection = nil
+        let connection = self.connection.take()
         worker.give(self)
         connection?.exchangeFinished(keepAlive: keepAlive)
     }
@@ -335,18 +338,9 @@ final class Exchange {
             worker.metrics.adjust(.tunnelsOpen, by: -1)
         }
         worker.metrics.adjust(.requestsActive, by: -1)
-        if let out {
-            worker.small.give(out)
-            self.out = nil
-        }
-        if let requestTrailers {
-            worker.small.give(requestTrailers)
-            self.requestTrailers = nil
-        }
-        if let keptHead {
-            worker.small.give(keptHead)
-            self.keptHead = nil
-        }
+        if let out = out.take() { worker.small.give(out) }
+        if let trailers = requestTrailers.take() { worker.small.give(trailers) }
+        if let head = keptHead.take() { worker.small.give(head) }
         if portal != nil { portal = nil }
         lookup = .notAsked
         upstream = nil
@@ -358,10 +352,7 @@ final class Exchange {
 
     func closeUpstream() {
         line?.remove(self)
-        if let upstreamConnection {
-            self.upstreamConnection = nil
-            upstreamConnection.close()
-        }
+        if let backend = upstreamConnection.take() { backend.close() }
     }
 
     /// The worker drains: this answer is the connection's last.

@@ -39,17 +39,17 @@ struct ExchangeNote {
         clientGone = false
         aborted = false
     }
-
-    /// Appends the request's id.
-    @inline(__always)
-    func appendRequestID(to out: OutputBuffer) {
-        if !givenID.isEmpty { return out.append(givenID.readable, givenID.count) }
-        out.append(hex: idHigh, digits: 16)
-        out.append(hex: idLow, digits: 16)
-    }
 }
 
 extension Exchange {
+    /// Appends the request's id.
+    @inline(__always)
+    func appendRequestID(to out: OutputBuffer) {
+        if !note.givenID.isEmpty { return out.append(note.givenID.readable, note.givenID.count) }
+        out.append(hex: note.idHigh, digits: 16)
+        out.append(hex: note.idLow, digits: 16)
+    }
+
     /// The request's id: what a trusted peer gave, or a new one.
     func makeRequestID(_ given: UnsafeBufferPointer<UInt8>?) {
         // A request that waited for its session is looked at a second time.
@@ -82,7 +82,7 @@ extension Exchange {
         line.removeAll()
         let id = worker.bodyScratch
         id.removeAll()
-        note.appendRequestID(to: id)
+        appendRequestID(to: id)
         let idLength = id.count
         clientAddress.write(to: id)
         var request = AccessRequest()
@@ -102,9 +102,8 @@ extension Exchange {
         let end = Clock.microseconds()
         let total = end &- startedMicros
         let upstreamTime: Int64 = sentMicros > 0 ? (answeredMicros > 0 ? answeredMicros : end) &- sentMicros : -1
-        let slot = route >= 0 ? plan.routes[route].metricSlot : Metrics.noRoute
         worker.metrics.finished(
-            route: slot,
+            route: route >= 0 ? bounds.metricSlot : Metrics.noRoute,
             status: status,
             microseconds: total,
             upstreamMicroseconds: upstreamTime,
@@ -157,7 +156,7 @@ extension Exchange {
         line.removeAll()
         let id = worker.bodyScratch
         id.removeAll()
-        note.appendRequestID(to: id)
+        appendRequestID(to: id)
         let idLength = id.count
         connection?.peer.write(to: id)
         var request = AccessRequest()

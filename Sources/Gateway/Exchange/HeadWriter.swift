@@ -20,10 +20,10 @@ enum HeadWriter {
         _ bytes: UnsafeMutablePointer<UInt8>,
         to out: OutputBuffer,
         exchange: Exchange,
-        worker: Worker
+        worker: Worker,
+        _ plan: FieldPlan
     ) {
         appendBackendStatusLine(head, bytes, to: out)
-        let plan = exchange.plan.snapshot.fields
         if !plan.passesServer { dropServer(head) }
         head.fields.writeKept(from: bytes, to: out)
         out.append(plan.serverLine)

@@ -97,7 +97,7 @@ extension Exchange {
         out.append("\r\n")
         if problem.isChallenge { writeChallenge(problem, to: out) }
         out.append(plan.snapshot.fields.requestIDLine)
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("\r\nDate: ")
         worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
         out.append("\r\n\r\n")
@@ -111,7 +111,7 @@ extension Exchange {
         guard let connection else { return }
         if !connection.listener.hstsLine.isEmpty { out.append(connection.listener.hstsLine) }
         out.append(plan.snapshot.fields.requestIDLine)
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("\r\nDate: ")
         worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
         if status == 204 || status == 304 {
@@ -181,7 +181,7 @@ extension Exchange {
             out.append(problem.loginURL)
         }
         out.append("\",\"request_id\":\"")
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("\"}\n")
     }
 
@@ -200,7 +200,7 @@ extension Exchange {
         out.append("</h1><p>")
         out.append(problem.detail)
         out.append("</p><p><small>Request ")
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("</small></p></main></body></html>\n")
     }
 }

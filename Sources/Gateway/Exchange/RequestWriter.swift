@@ -12,9 +12,11 @@ extension Exchange {
         _ head: RequestHead,
         _ input: UnsafeMutablePointer<UInt8>,
         _ route: RoutePlan,
+        _ connection: DownstreamConnection,
+        _ snapshot: Snapshot,
         to out: OutputBuffer
     ) {
-        let fields = plan.snapshot.fields
+        let fields = snapshot.fields
         out.append(input, head.methodName)
         out.append(byte: 0x20)
         out.append(worker.target.path)
@@ -29,7 +31,7 @@ extension Exchange {
         }
         out.append("\r\n")
         head.fields.writeKept(from: input, to: out)
-        if hasOwnCookies, let sessions = plan.snapshot.sessions {
+        if hasOwnCookies, let sessions = snapshot.sessions {
             var i = head.first(.cookie)
             while i >= 0 {
                 sessions.foreign.writeForeign(of: head[i].value, input, to: out)
@@ -51,10 +53,10 @@ extension Exchange {
             out.append(upgradeName)
             out.append("\r\n")
         }
-        out.append(connection?.isStream == true ? fields.via20 : isHTTP10 ? fields.via10 : fields.via11)
-        writeForwarded(head, input, fields, to: out)
+        out.append(connection.isStream ? fields.via20 : isHTTP10 ? fields.via10 : fields.via11)
+        writeForwarded(head, input, connection, fields, to: out)
         out.append(fields.requestIDLine)
-        note.appendRequestID(to: out)
+        appendRequestID(to: out)
         out.append("\r\n")
         if fields.beginsTrace, !keepsTrace { writeTrace(to: out) }
         if hopsLeft >= 0 {
@@ -70,10 +72,10 @@ extension Exchange {
     private func writeForwarded(
         _ head: RequestHead,
         _ input: UnsafeMutablePointer<UInt8>,
+        _ connection: DownstreamConnection,
         _ fields: FieldPlan,
         to out: OutputBuffer
     ) {
-        guard let connection else { return }
         if fields.sendsXForwarded {
             out.append("X-Forwarded-For: ")
             if connection.isTrusted {
@@ -127,8 +129,14 @@ extension Exchange {
     }
 
     /// Marks the fields that do not go on: what the client may not say, and what the route keeps.
-    func dropFields(_ head: RequestHead, _ input: UnsafePointer<UInt8>, _ route: RoutePlan, trusted: Bool) {
-        let fields = plan.snapshot.fields
+    func dropFields(
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ route: RoutePlan,
+        _ snapshot: Snapshot,
+        trusted: Bool
+    ) {
+        let fields = snapshot.fields
         keepsTrace = false
         hasOwnCookies = false
         for i in 0..<head.fieldCount {
@@ -161,7 +169,7 @@ extension Exchange {
                 if !route.keepsAuthorization { head.fields.drop(i) }
             case .cookie:
                 // Cookies of ours are for nobody else.
-                if let sessions = plan.snapshot.sessions, sessions.foreign.isIn(field.value, input) {
+                if let sessions = snapshot.sessions, sessions.foreign.isIn(field.value, input) {
                     hasOwnCookies = true
                 }
             case .traceparent:
