@@ -96,6 +96,8 @@ final class Worker {
 
     var slots: [Slot] = []
     var generations: [UInt32] = []
+    /// Which descriptors are connections to backends that no exchange uses.
+    var pooled: [Bool] = []
     var listeners: [Listener] = []
     /// Whether no listener is watched for a moment, because there is no descriptor for a client.
     var isFull = false
@@ -187,6 +189,12 @@ final class Worker {
             let limit: Int64 = isDraining ? 20 : 500
             let count = poller.wait(milliseconds: isBusy ? 0 : wheel.timeout(now: now, limit: limit))
             tick()
+            // What a pooled connection says comes first: a request of this very turn must not take it for its answer.
+            for i in 0..<count {
+                let event = poller.event(i)
+                guard Int(event.descriptor) < pooled.count, pooled[Int(event.descriptor)] else { continue }
+                dispatch(event.descriptor, event.generation, event.readiness)
+            }
             for i in 0..<count {
                 let event = poller.event(i)
                 dispatch(event.descriptor, event.generation, event.readiness)
@@ -261,6 +269,7 @@ final class Worker {
         while slots.count <= place {
             slots.append(.free)
             generations.append(1)
+            pooled.append(false)
         }
         slots[place] = slot
         let generation = generations[place]
@@ -293,6 +302,7 @@ final class Worker {
     func retire(_ descriptor: Int32) {
         let place = Int(descriptor)
         slots[place] = .free
+        pooled[place] = false
         generations[place] = (generations[place] &+ 1) & 0x7fff_ffff
         if generations[place] == 0 { generations[place] = 1 }
         Socket.close(descriptor)

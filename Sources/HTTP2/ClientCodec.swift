@@ -88,6 +88,15 @@ public final class ClientCodec {
         mux.resetStream(record, code, byChoice: true)
     }
 
+    /// The answer of a stream is whole, and nobody cares for it any more.
+    ///
+    /// A stream whose request ended as well is over. Any other would stay open for as long as the connection, for no
+    /// server has to reset what it has answered (RFC 9113 §8.1).
+    public func release(_ stream: Int32) {
+        guard let record = mux.streams.find(stream), !record.state.contains(.localEnded) else { return }
+        reset(stream)
+    }
+
     /// Bytes of a stream that are queued and not framed.
     public func backlog(_ stream: Int32) -> Int { mux.streams.find(stream)?.backlog ?? 0 }
 

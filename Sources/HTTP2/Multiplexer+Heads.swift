@@ -35,6 +35,8 @@ extension Multiplexer {
         }
         guard isFinal else { return true }
         record.state.insert(.headSent)
+        // A tunnel that was refused is a request like any other.
+        if !isSwitch { record.state.remove(.tunnel) }
         if ends {
             record.state.insert(.finished)
             ignoreRest(record)

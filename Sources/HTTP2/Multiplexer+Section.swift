@@ -267,6 +267,8 @@ extension Multiplexer {
     }
 
     private func endTrailers(_ record: StreamRecord, _ head: OutputBuffer, ends: Bool) -> Bool {
+        // Through a tunnel goes content alone (§8.5).
+        if section.isTunnel { return false }
         guard ends, section.refusal == nil, record.expected < 0 || record.received == record.expected else {
             return false
         }

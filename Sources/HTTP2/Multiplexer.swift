@@ -14,7 +14,8 @@ struct Occurrence {
     var code: UInt32 = 0
     /// The message is complete with this.
     var isLast = false
-    /// Of a request: it is an extended CONNECT; of a response: it is an interim one; of a reset: it may be retried.
+    /// Of a request: it is an extended CONNECT; of a refused one: its method is HEAD; of a response: it is an interim
+    /// one; of a reset: it may be retried.
     var flag = false
     var bytes = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
     var error = ProtocolError.headTooLarge

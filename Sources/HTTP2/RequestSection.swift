@@ -84,6 +84,12 @@ extension Multiplexer {
         return count > 0
     }
 
+    /// Whether the request's method, as far as it was read, is HEAD: no answer to it has content.
+    private var isHead: Bool {
+        guard section.seen.contains(.method), let pseudo else { return false }
+        return FieldRules.equal(UnsafePointer(pseudo.base) + section.method.start, section.method.count, "HEAD")
+    }
+
     /// The end of a request's head; false if it is malformed.
     func endRequest(_ record: StreamRecord, _ head: OutputBuffer, ends: Bool) -> Bool {
         if !section.isRegular, section.refusal == nil {
@@ -91,7 +97,7 @@ extension Multiplexer {
         }
         if let error = section.refusal {
             record.state.insert([.announced, .quiet])
-            pending = Occurrence(kind: .refuse, stream: record.id, isLast: ends, error: error)
+            pending = Occurrence(kind: .refuse, stream: record.id, isLast: ends, flag: isHead, error: error)
             return true
         }
         guard section.hasHost || section.seen.contains(.authority) else { return false }

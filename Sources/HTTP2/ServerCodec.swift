@@ -11,8 +11,9 @@ public enum ServerEvent {
     ///
     /// An extended CONNECT (RFC 8441) looks like the upgrade of a WebSocket; its content is the tunnel's.
     case request(stream: Int32, isComplete: Bool, isExtendedConnect: Bool)
-    /// A request that is well formed and cannot be served: answer with `error`'s status; its content is dropped.
-    case refuse(stream: Int32, error: ProtocolError)
+    /// A request that is well formed and cannot be served: answer with `error`'s status, and without
+    /// content when it `isHead`; its content is dropped.
+    case refuse(stream: Int32, error: ProtocolError, isHead: Bool)
     /// Content, valid until the next call; `consumed` must follow when it went on.
     case data(stream: Int32, tag: Int32, bytes: UnsafeBufferPointer<UInt8>, isLast: Bool)
     /// The content has ended with the trailers in `head`, field lines and an empty line, as `TrailerParser` reads them.
@@ -63,7 +64,7 @@ public final class ServerCodec {
                 isComplete: happened.isLast,
                 isExtendedConnect: happened.flag
             )
-        case .refuse: return .refuse(stream: happened.stream, error: happened.error)
+        case .refuse: return .refuse(stream: happened.stream, error: happened.error, isHead: happened.flag)
         case .data:
             return .data(
                 stream: happened.stream,

@@ -1,6 +1,11 @@
 """Backends that misbehave: what cannot be trusted is a 502, what is cut short never looks complete (RFC 9112 §4, §6.3, §8)."""
 
+import contextlib
+import os
+import pathlib
+import signal
 import threading
+import time
 
 from http1 import WireTest
 
@@ -191,6 +196,34 @@ class Misbehaving(WireTest):
                     client.send(GET)
                     self.assertTrue(client.reply().body.startswith(b"GET /open/x"))
                     self.assertNotEqual(self.origin.calls[-1].number, self.origin.calls[-2].number)
+
+    def test_nor_is_one_whose_words_come_in_the_turn_of_a_request(self):
+        self.origin.script = self.origin.says(OK + b"Content-Length: 2\r\n\r\nok")
+        with self.client() as client:
+            client.send(GET)
+            self.assertEqual(client.reply().body, b"ok")
+            for first in ("client", "backend"):
+                with self.subTest(first), self.asleep():
+                    speak = [lambda: client.send(GET), lambda: self.origin.calls[-1].send(FORGED)]
+                    for one in speak if first == "client" else speak[::-1]:
+                        one()
+                    self.origin.script = self.origin.echo
+                self.assertTrue(client.reply().body.startswith(b"GET /open/x"))
+                self.origin.script = self.origin.says(OK + b"Content-Length: 2\r\n\r\nok")
+                client.send(GET)
+                self.assertEqual(client.reply().body, b"ok")
+
+    @contextlib.contextmanager
+    def asleep(self):
+        """The gateway does nothing meanwhile, so that all of it comes in one turn."""
+        pid = self.gateway.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "T":
+                time.sleep(0.001)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def test_no_answer_at_all(self):
         for script in (lambda call: call.close(), lambda call: call.reset()):

@@ -80,6 +80,28 @@ class OverHTTP2(Base):
         self.assertEqual(reply.status, 200)
         self.assertEqual(client.get("/x", fields=[("cookie", cookie)]).status, 401)
 
+    def test_content_and_trailers_wait_for_the_session(self):
+        """Nothing of a request goes to the backend before its head, though the session is looked up first."""
+        for number in range(6):
+            # Each is unknown to the worker when it is used first.
+            cookie = self.browser().sign_in().session
+            client = self.h2()
+            fields = [("cookie", f"{SESSION}={cookie}"), *[(name.lower(), value) for name, value in OWN]]
+            smuggled = b"GET /admin HTTP/1.1\r\nHost: a\r\nX-User-Id: root\r\n\r\n"
+            self.upstream.forget()
+            stream = client.h2.get_next_available_stream_id()
+            client.replies[stream] = http2.Reply()
+            head = [(":method", "POST"), (":scheme", "https"), (":authority", HOST), (":path", f"/x{number}")]
+            client.h2.send_headers(stream, head + fields)
+            client.h2.send_data(stream, smuggled)
+            client.h2.send_headers(stream, [("x-t", "1")], end_stream=True)
+            client.flush()
+            self.assertEqual(client.reply(stream).status, 200)
+            received = self.upstream.received()
+            self.assertTrue(received.startswith(f"POST /x{number} HTTP/1.1\r\n".encode()), received[:200])
+            head, _, content = received.partition(b"\r\n\r\n")
+            self.assertTrue(content.startswith(b"%x\r\n" % len(smuggled) + smuggled + b"\r\n0\r\n"), content)
+
     def test_streams_end_with_logout_and_others_go_on(self):
         client, browser, other = self.h2(), self.browser().sign_in(), self.browser().sign_in(BOB)
         cookie, kept = (("cookie", f"{SESSION}={one.session}") for one in (browser, other))

@@ -268,6 +268,10 @@ class OtherOrigins(Base):
         live = self.browser().sign_in()
         self.assertEqual(live.send("OPTIONS", "/x", [("Origin", FRIEND), *asks]).seen("X-User-Id"), [])
         self.assertEqual(self.browser().send("OPTIONS", "/x", [("Origin", FRIEND)]).status, 401)
+        # Nor does it bring a credential that nobody looks at.
+        self.upstream.forget()
+        reply = self.browser().send("OPTIONS", "/x", [("Origin", FRIEND), *asks, ("Authorization", "Bearer a.b.c")])
+        self.assertEqual((reply.status, self.upstream.received()), (401, b""))
         for path in ("/auth/session", "/auth/logout", "/auth/login"):
             reply = self.browser().send("OPTIONS", path, [("Origin", FRIEND), *asks])
             self.assertEqual((reply.status, self.cors(reply)[:2]), (204, (FRIEND, "true")), path)

@@ -58,7 +58,7 @@ private func run(_ bytes: UnsafePointer<UInt8>, _ count: Int, seed: UInt64, answ
                 codec.setTag(stream, stream)
                 if isComplete { log.ends.append(stream) }
                 if answers { answer(stream) }
-            case .refuse(let stream, let error):
+            case .refuse(let stream, let error, _):
                 check(error.status >= 400, "status")
                 log.refused.append(stream)
             case .data(let stream, let tag, let slice, let isLast):

@@ -166,7 +166,7 @@ final class ServerEnd {
             events.append("request \(stream)\(isComplete ? " complete" : "")\(isConnect ? " connect" : "")")
             codec.setTag(stream, stream + 1000)
             answer?(self, stream)
-        case .refuse(let stream, let error): events.append("refuse \(stream) \(error.status)")
+        case .refuse(let stream, let error, _): events.append("refuse \(stream) \(error.status)")
         case .data(let stream, let tag, let bytes, let isLast):
             content[stream, default: ""] += string(bytes)
             events.append("data \(stream) \(bytes.count)\(isLast ? " last" : "")")

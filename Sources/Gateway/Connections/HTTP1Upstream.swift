@@ -142,5 +142,6 @@ final class HTTP1Upstream: UpstreamConnection {
             return
         }
         idleSince = worker.now
+        worker.pooled[Int(descriptor)] = true
     }
 }

@@ -29,7 +29,8 @@ extension HTTP2Connection {
         }
         if worker.now >= shutdownAt { goOnShutdown() }
         if isTooSlow() || isDead() { return }
-        if active > 0 || !codec.isIdle {
+        // What else is open waits for the client alone: the end of a tunnel that we have ended.
+        if active > 0 || codec.stalledSince >= 0 || output != nil {
             deadline = worker.now + worker.plan.timeouts.idle
         } else if worker.now >= deadline {
             return endIdle()

@@ -193,12 +193,12 @@ final class HTTP2Connection {
                 if since >= 0 { wake(since + worker.plan.timeouts.headers) }
                 return true
             case .request(let id, let isComplete, let isTunnel): begin(id, isComplete: isComplete, isTunnel: isTunnel)
-            case .refuse(let id, let error):
+            case .refuse(let id, let error, let isHead):
                 worker.refused(error)
                 let stream = take(id, hasContent: false)
                 let exchange = worker.takeExchange()
                 stream.exchange = exchange
-                exchange.refuse(stream, Problem(error), to: .other)
+                exchange.refuse(stream, Problem(error), to: isHead ? .head : .other)
             case .data(let id, let tag, let content, let isLast):
                 if let stream = stream(tag, id) {
                     stream.received(content, isLast: isLast)
@@ -262,16 +262,14 @@ final class HTTP2Connection {
         guard let start = head.baseAddress else { return stream.close() }
         let exchange = worker.takeExchange()
         stream.exchange = exchange
-        switch RequestParser.parse(
-            Span(_unsafeElements: head),
-            into: worker.requestHead,
-            limits: worker.plan.streamHeadLimits
-        ) {
+        let request = worker.requestHead
+        let limits = worker.plan.streamHeadLimits
+        switch RequestParser.parse(Span(_unsafeElements: head), into: request, limits: limits) {
         case .complete: exchange.begin(stream, UnsafeMutablePointer(mutating: start), isLast: false)
-        case .needMore: exchange.refuse(stream, Problem(ProtocolError.requestLineMalformed), to: .other)
+        case .needMore: exchange.refuse(stream, Problem(ProtocolError.requestLineMalformed), to: request.method)
         case .refuse(let error):
             worker.refused(error)
-            exchange.refuse(stream, Problem(error), to: .other)
+            exchange.refuse(stream, Problem(error), to: request.method)
         }
     }
 

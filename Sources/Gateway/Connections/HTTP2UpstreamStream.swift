@@ -125,9 +125,8 @@ final class HTTP2UpstreamStream: UpstreamConnection {
         isOver = true
         exchange = nil
         if id != 0 {
-            // After a whole answer the codec forgets the stream by itself.
             carrier.codec.setTag(id, -1)
-            if !whole { carrier.codec.reset(id) }
+            if whole { carrier.codec.release(id) } else { carrier.codec.reset(id) }
             carrier.flushLater()
         }
         upstream.forget(backend)

@@ -51,6 +51,7 @@ extension Exchange {
             return beginPortal(sessions, head, input, connection)
         }
         if head.method == .get || head.method == .head, let endpoint = plan.snapshot.endpoint(worker.target.path) {
+            if connection.wantsTunnel { return refuseAfterHead(.tunnel, head, connection) }
             consumeHead(head, connection)
             return answer(endpoint)
         }

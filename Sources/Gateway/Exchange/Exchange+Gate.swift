@@ -177,6 +177,8 @@ extension Exchange {
         case .redirect(let status, let location, let keepsPath):
             redirect(status, location, keepsPath: keepsPath, head, input, connection)
         case .respond(let status, let fields, let body):
+            // A 2xx would say that the tunnel stands (RFC 8441 §5).
+            if connection.wantsTunnel, status < 300 { return refuseAfterHead(.tunnel, head, connection) }
             answerFixed(status, fields, body, head, connection)
         }
     }
@@ -261,11 +263,14 @@ extension Exchange {
         } else {
             limitOverall(route.requestTimeout)
         }
+        sendsRaw = plan.snapshot.upstreams[upstream].isMultiplexed
         chooseUpgrade(head, UnsafePointer(input), route)
         if connection.wantsTunnel, !upgrade { return refuseAfterHead(.tunnel, head, connection) }
         dropFields(head, UnsafePointer(input), route, plan.snapshot, trusted: connection.isTrusted)
         let out = self.out ?? worker.small.take()
         self.out = out
+        out.removeAll()
+        sent = 0
         writeRequest(head, input, route, connection, plan.snapshot, to: out)
         if let principal = permit.principal {
             out.append(principal.headerBlock)
@@ -277,7 +282,6 @@ extension Exchange {
         out.append("\r\n")
         headLength = out.count
         consumeHead(head, connection)
-        sendsRaw = plan.snapshot.upstreams[upstream].isMultiplexed
         guard takeAhead(connection) else { return }
         forward(plan.upstreams[upstream])
         if phase != .idle { pumpRequest() }

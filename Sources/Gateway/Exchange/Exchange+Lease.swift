@@ -28,6 +28,7 @@ extension Exchange {
                     continue
                 }
                 countUpstream(.reuse)
+                worker.pooled[Int(connection.descriptor)] = false
                 return attach(connection, reused: true)
             case .connect(let backend):
                 return connect(backend, upstream)

@@ -284,6 +284,8 @@ extension Exchange {
     /// Trailers of a stream's request, as `name: value` lines and an empty line; the request is over with them.
     func requestTrailersCame(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) {
         guard let connection, !requestComplete else { return }
+        // Nothing may be written before the head is: the body ends without them when its session is known.
+        if phase == .looking { return }
         // A body of a told length has no place for them.
         guard requestFraming == .chunked, let out = outBuffer() else { return }
         if let input = connection.input, let error = take(input, out) { return refuseBody(error) }

@@ -20,8 +20,11 @@ extension Exchange {
     private static let requestMethodName = Array("access-control-request-method".utf8)
 
     /// Whether a browser asks for an origin that may use sessions if a request would be let through.
+    ///
+    /// It does so without credentials (Fetch §3.3.5): who brings one is judged by it.
     func isPreflight(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
-        origin >= 0 && method == .options && field(named: Self.requestMethodName, head, input) != nil
+        guard origin >= 0, method == .options, head.first(.authorization) < 0 else { return false }
+        return field(named: Self.requestMethodName, head, input) != nil
     }
 
     /// What answers of ours say about cookies and origins.

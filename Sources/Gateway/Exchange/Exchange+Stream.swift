@@ -191,7 +191,7 @@ extension Exchange {
     ///
     /// A request that the backend did nothing with is sent again, whatever it is, as long as it is still there.
     func streamLost(_ loss: HTTP2UpstreamStream.Loss) {
-        guard phase == .sending || phase == .connecting, loss == .refused, out != nil,
+        guard phase == .sending || phase == .connecting, loss == .refused, out != nil, interims == 0,
             isReplayable || isKept || !hasSent
         else {
             // A backend that gives up one request may have acted upon it; only a lost connection can have been stale.

@@ -21,6 +21,8 @@ extension Exchange {
         else { return }
         let name = UnsafeBufferPointer(start: input + wanted.start, count: wanted.count)
         guard name.allSatisfy({ Self.isProtocolByte($0) }), !Self.isHTTP(name) else { return }
+        // HTTP/2 has a word for WebSockets alone (RFC 8441): any other wish is ignored, as RFC 9110 §7.8 lets us.
+        if sendsRaw, !Scan.equalFolded(input + wanted.start, wanted.count, "websocket") { return }
         let fields = plan.snapshot.fields
         guard fields.upgradesAny || fields.upgrades.contains(where: { Self.equalIgnoringCase(name, $0) }) else {
             return

@@ -1,0 +1,160 @@
+"""What stays of a stream whose two ends do not end together: refused and ended tunnels, wishes that HTTP/2 has no word for."""
+
+import socket
+import time
+import unittest
+
+import h2.settings
+
+import http2
+from frames import CONTINUATION, END_HEADERS, END_STREAM, H2, HEADERS, block, frame, request
+from harness import Gateway, Upstream
+
+CONFIGURATION = """
+workers: 1
+drain: 20s
+timeouts: {idle: 1s, stream_age: 1s}
+upstreams:
+  - {name: one, servers: ["127.0.0.1:@ONE@"]}
+  - {name: two, servers: ["127.0.0.1:@TWO@"], protocol: h2c, pool: {max_connections: 1}}
+routes:
+  - {name: fixed, match: {path: /fixed}, auth: public, respond: {status: 200, body: hello}}
+  - {name: two, match: {path: /two}, auth: public, forward: {upstream: two}}
+  - {name: one, match: {path: /one}, auth: public, forward: {upstream: one}}
+"""
+UPGRADE = "GET /two HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {}\r\n{}\r\n"
+KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+def script(stream):
+    """Tunnels are accepted or refused by their path; requests are answered when they have ended."""
+    if stream.head[":method"] == "CONNECT":
+        stream.respond(200 if stream.path.endswith("open") else 403, ends=not stream.path.endswith("open"))
+        return
+    until = time.monotonic() + 10
+    while not stream.ended and time.monotonic() < until:
+        time.sleep(0.005)
+    stream.respond(200, [("x-ended", str(stream.ended))])
+
+
+class Tunnels(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.one = Upstream()
+        cls.two = http2.Server(script, settings={h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}, at_head=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.two.stop()
+        cls.one.stop()
+
+    def setUp(self):
+        self.gateway = Gateway(CONFIGURATION, ONE=self.one.port, TWO=self.two.port)
+        self.addCleanup(self.gateway.stop)
+
+    def client(self):
+        client = http2.Client(self.gateway.port)
+        self.addCleanup(client.socket.close)
+        client.until(lambda: client.settled)
+        return client
+
+    def tunnel(self, client, path):
+        return client.request(path, "CONNECT", protocol="websocket", ends=False)
+
+    def ask(self, text):
+        with socket.create_connection(("127.0.0.1", self.gateway.port)) as plain:
+            plain.settimeout(15)
+            plain.sendall(text.encode())
+            return plain.recv(65536)
+
+    def test_a_refused_tunnel_is_over(self):
+        client = self.client()
+        reply = client.replies[self.tunnel(client, "/nowhere")]
+        self.assertTrue(client.until(lambda: reply.ended and reply.reset is not None, 5))
+        self.assertEqual((reply.status, reply.reset), (404, 0))
+        # Nothing keeps the connection now.
+        client.until(lambda: client.closed, 8)
+        self.assertTrue(client.closed)
+
+    def test_a_tunnel_that_ended_does_not_keep_a_connection(self):
+        client = self.client()
+        reply = client.replies[self.tunnel(client, "/two/open")]
+        self.assertTrue(client.until(lambda: reply.status == 200, 5))
+        self.assertTrue(client.until(lambda: reply.over, 5))
+        # The client never ends its side.
+        client.until(lambda: client.closed, 8)
+        self.assertTrue(client.closed)
+
+    def test_nor_does_it_hold_a_drain_up(self):
+        client = self.client()
+        reply = client.replies[self.tunnel(client, "/two/open")]
+        self.assertTrue(client.until(lambda: reply.over, 5))
+        begin = time.monotonic()
+        self.gateway.process.terminate()
+        self.gateway.process.wait(15)
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_answers_of_our_own_are_no_tunnel(self):
+        client = self.client()
+        for path in ("/fixed", "/.well-known/portcullis/jwks.json"):
+            reply = client.replies[self.tunnel(client, path)]
+            self.assertTrue(client.until(lambda reply=reply: reply.over, 5))
+            self.assertGreaterEqual(reply.status, 400, path)
+
+    def test_fields_in_a_tunnel_are_an_error_of_the_stream(self):
+        client = self.client()
+        stream = self.tunnel(client, "/two/open")
+        reply = client.replies[stream]
+        self.assertTrue(client.until(lambda: reply.status == 200, 5))
+        client.h2.send_headers(stream, [("x-t", "1")], end_stream=True)
+        client.flush()
+        self.assertTrue(client.until(lambda: reply.over, 5))
+        self.assertEqual(reply.reset, 1)
+        seen = self.two.streams[-1]
+        self.assertTrue(self.soon(lambda: seen.ended or seen.reset_code is not None))
+        self.assertEqual(client.get("/one").status, 200)
+
+    def soon(self, condition):
+        until = time.monotonic() + 10
+        while not condition() and time.monotonic() < until:
+            time.sleep(0.01)
+        return condition()
+
+    def test_websockets_that_a_backend_refuses_leave_no_stream(self):
+        for _ in range(110):
+            self.assertTrue(self.ask(UPGRADE.format("websocket", KEY)).startswith(b"HTTP/1.1 403"))
+        refused = [one for one in self.two.streams if one.head[":method"] == "CONNECT" and one.path == "/two"]
+        self.assertTrue(self.soon(lambda: all(one.ended or one.reset_code is not None for one in refused)))
+        # More than a connection takes at once, and there is but one.
+        self.assertTrue(self.ask("GET /two HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 200"))
+
+    def test_a_wish_that_http2_has_no_word_for_is_ignored(self):
+        for name in ("foo", "tls/1.0", "websocket2"):
+            answer = self.ask(UPGRADE.format(name, ""))
+            self.assertIn(b"x-ended: True", answer, name)
+
+
+class Heads(unittest.TestCase):
+    def test_no_content_in_refusals_of_head(self):
+        gateway = Gateway(CONFIGURATION, ONE=1, TWO=1)
+        self.addCleanup(gateway.stop)
+        head = request(method=b"HEAD")
+        for status, fields in (
+            (431, head + [(b"x", b"a" * 40000)]), (431, head + [(b"x%d" % number, b"a") for number in range(120)]),
+            (417, head + [(b"expect", b"zz")]), (400, request(method=b"HEAD", authority=b"a:99999")),
+            (400, head + [(b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")]),
+            (414, request(method=b"HEAD", path=b"/" + b"a" * 9000)), (404, request(method=b"HEAD", path=b"/nowhere")),
+        ):
+            with self.subTest(status), H2(gateway.port) as client:
+                text = block(fields)
+                pieces = [text[at : at + 16000] for at in range(0, len(text), 16000)]
+                for number, piece in enumerate(pieces):
+                    kind = CONTINUATION if number else HEADERS
+                    flags = (0 if number else END_STREAM) | (END_HEADERS if piece is pieces[-1] else 0)
+                    client.send(frame(kind, flags, 1, piece))
+                self.assertEqual(client.answer(1).status, status)
+                self.assertEqual([one.kind for one in client.frames if one.stream == 1], [HEADERS])
+
+
+if __name__ == "__main__":
+    unittest.main()
