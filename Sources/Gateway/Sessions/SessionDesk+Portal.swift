@@ -68,9 +68,12 @@ extension SessionDesk {
     /// The session of a request's cookie.
     private func session(of request: PortalRequest, _ sessions: SessionPlan, _ host: String) async -> Visitor {
         let name = sessions.portal.sessionCookie(at: host, scheme: request.scheme)
-        let values = CookieHeader.values(of: name, in: request.fields)
+        let cookies = CookiePairs(request.fields)
+        let values = cookies.values(of: name)
         guard !values.isEmpty else { return .absent }
-        guard values.count == 1, let id = SessionID(cookieValue: values[0].utf8) else { return .dead }
+        guard values.count == 1, !cookies.isExcessive, let id = SessionID(cookieValue: values[0].utf8) else {
+            return .dead
+        }
         let (outcome, record) = await found(id.key)
         switch outcome {
         case .none: return .dead
@@ -80,32 +83,5 @@ extension SessionDesk {
             guard let record else { return .unavailable }
             return .live(record, session, claims)
         }
-    }
-}
-
-/// Cookies of a request, cold.
-enum CookieHeader {
-    /// All values of a name; more cookies than any browser sends count as two.
-    static func values(of name: String, in fields: [(name: String, value: String)]) -> [String] {
-        var found: [String] = []
-        var bytes = 0
-        var pairs = 0
-        for field in fields where field.name == "cookie" {
-            bytes += field.value.utf8.count
-            for pair in field.value.split(separator: ";") {
-                pairs += 1
-                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard trimmed(parts[0]) == name else { continue }
-                found.append(parts.count > 1 ? trimmed(parts[1]) : "")
-            }
-        }
-        return bytes > OwnCookies.longestField || pairs > OwnCookies.mostPairs ? found + found : found
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
     }
 }
