@@ -101,7 +101,7 @@ extension Portal {
         guard visit.session == nil, visit.request.hadCookie else { return visit }
         let name = plan.sessionCookie(at: visit.request.host, scheme: visit.request.scheme)
         guard let value = visit.cookies[name], let id = SessionID(cookieValue: value.utf8) else { return visit }
-        guard let record = try await find(id.key, now: visit.now), plan.shares(record.site, visit.site),
+        guard let record = try await find(id.key, now: visit.now), counts(record, at: visit.site),
             case .current = review(record)
         else { return visit }
         var request = visit.request

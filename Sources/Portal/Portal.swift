@@ -65,6 +65,16 @@ public final class Portal: Sendable {
     /// The accounts as they are now.
     public var accounts: UserDirectory { directory.withLock { $0 } }
 
+    /// Name of the session's cookie at `host`, an authority.
+    public func sessionCookie(at host: String, scheme: String) -> String {
+        plan.sessionCookie(at: host, scheme: scheme)
+    }
+
+    /// Whether a session that the store knows is one at `host`, an authority: the gate's decision, for the portal.
+    public func counts(_ record: SessionRecord, at host: String) -> Bool {
+        plan.shares(record.site, host)
+    }
+
     func exchangeAccounts(_ new: UserDirectory) -> UserDirectory {
         directory.withLock { current in
             let old = current

@@ -442,6 +442,25 @@ class BadCookies(Base):
         self.assertEqual(reply.status, 303)
         self.assertEqual([one.fetch("/x").status for one in (mine, theirs)], [401, 200])
 
+    def test_an_id_is_good_at_the_host_where_it_began(self):
+        browser = self.browser().sign_in()
+        own = f"{SESSION}={browser.session}"
+        for _ in range(3):
+            for host in ("other.example", "sub.gateway.example", "example", "gateway.example.other", "127.0.0.1", "localhost"):
+                one = browser.at(host)
+                reply = one.fetch("/x", cookies=own, keep=False)
+                self.assertEqual(reply.status, 401, host)
+                self.assertTrue(reply.cookies[SESSION].is_cleared, host)
+                self.assertEqual(one.facts(cookies=own, keep=False).status, 401, host)
+                self.assertEqual(one.navigate("/auth/login", cookies=own, keep=False).status, 200, host)
+                self.assertEqual(one.post("/auth/logout", {}, cookies=own, keep=False).status, 303, host)
+                self.assertEqual(one.fetch("/optional", cookies=own, keep=False).seen("X-User-Id"), [], host)
+            # However it is written, and at whatever port.
+            for host in (HOST, "GateWay.Example", "gateway.example.", "gateway.example:8443", "gateway.example.:80"):
+                one = browser.at(host)
+                self.assertEqual(one.fetch("/x", cookies=own, keep=False).status, 200, host)
+                self.assertEqual(one.facts(cookies=own, keep=False).status, 200, host)
+
 
 class Demands(Base):
     def test_strength(self):

@@ -34,7 +34,7 @@ extension SessionDesk {
             defer { visits.subtract(1, ordering: .relaxed) }
             var request = request
             var live: (LiveSession, [UInt8])?
-            switch await session(of: request, sessions, request.host) {
+            switch await session(of: request, portal) {
             case .absent: break
             case .dead: request.hadCookie = true
             case .unavailable:
@@ -66,8 +66,8 @@ extension SessionDesk {
     }
 
     /// The session of a request's cookie.
-    private func session(of request: PortalRequest, _ sessions: SessionPlan, _ host: String) async -> Visitor {
-        let name = sessions.portal.sessionCookie(at: host, scheme: request.scheme)
+    private func session(of request: PortalRequest, _ portal: Portal) async -> Visitor {
+        let name = portal.sessionCookie(at: request.host, scheme: request.scheme)
         let cookies = CookiePairs(request.fields)
         let values = cookies.values(of: name)
         guard !values.isEmpty else { return .absent }
@@ -81,6 +81,7 @@ extension SessionDesk {
         case .live(let session, let claims):
             // Known only from the cache while the store is away: the pages need the record.
             guard let record else { return .unavailable }
+            guard portal.counts(record, at: request.host) else { return .dead }
             return .live(record, session, claims)
         }
     }

@@ -311,6 +311,7 @@ extension LiveSession {
             authenticated: record.authenticated,
             strength: record.strength,
             csrf: Array(record.csrf.utf8),
+            site: Array(record.site.utf8),
             lastSeen: record.lastSeen
         )
     }
