@@ -308,6 +308,31 @@ class Operators(Base):
         for words in (["show", "-" + "A" * 42], ["revoke", "--json", "--" + "B" * 40 + "A"]):
             self.assertIn(f"there is no session {words[-1]}", self.session_command(*words, code=1))
 
+    def test_who_is_revoked_is_logged_in_nowhere_and_may_log_in_again(self):
+        browser, other = self.browser().enter(RITA), self.browser().sign_in(BOB)
+        self.assertEqual(browser.fetch("/x").status, 200)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        entry = {"issuer": "local", "subject": RITA, "before": stamp}
+        reply = self.ops("/revocations", "POST", [("Content-Type", "application/json")], json.dumps(entry).encode())
+        self.assertLess(reply.status, 300, reply.body)
+        self.assertEqual(self.statuses(browser), {401})
+        gone = browser.facts(keep=False)
+        self.assertEqual((gone.status, gone.code), (401, "no_session"))
+        self.assertEqual(browser.fetch("/auth/session/events", keep=False).status, 401)
+        self.assertEqual(browser.api("/auth/sessions", method="GET", keep=False).status, 401)
+        # No circle: the form is shown, and the cookie is taken back.
+        where = browser.navigate("/x")
+        self.assertEqual(where.status, 303)
+        page = browser.navigate(where.location)
+        self.assertEqual((page.status, len(page.page.forms)), (200, 1))
+        self.assertTrue(page.cookies[SESSION].is_cleared)
+        self.assertEqual(other.facts().status, 200)
+        # What begins later is not meant.
+        while time.time() < int(time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))) - time.timezone + 1.1:
+            time.sleep(0.05)
+        self.assertEqual(browser.enter(RITA).fetch("/x").status, 200)
+        self.assertEqual(browser.facts().json["user"], RITA)
+
     def test_over_the_ops_listener(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
         listed = self.ops(f"/sessions?account={ADA}")
