@@ -51,6 +51,9 @@ struct Cookies: Sendable {
         let values = pairs.values(of: name)
         return values.count == 1 && !values[0].isEmpty ? values[0] : nil
     }
+
+    /// All values of a cookie that came, even if too many did: what is to be ended counts, not who somebody is.
+    func all(_ name: String) -> [String] { pairs.values(of: name) }
 }
 
 extension Visit {

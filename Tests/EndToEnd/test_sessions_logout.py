@@ -113,6 +113,18 @@ class Logout(Base):
         reply = browser.post("/auth/logout", {})
         self.assertTrue(reply.cookies[SESSION].is_cleared)
 
+    def test_two_cookies_of_the_name_and_both_end(self):
+        ada, bob, other = self.browser().sign_in(), self.browser().sign_in(BOB), self.browser().sign_in(RITA)
+        values = f"{SESSION}=x; {SESSION}={ada.session}; {SESSION}={bob.session}"
+        for fields in ([], [("Sec-Fetch-Site", "cross-site")], [("Origin", "https://evil.example")]):
+            reply = ada.api("/auth/logout", {}, fields=fields, cookies=values, keep=False)
+            self.assertEqual(reply.status, 403, fields)
+        self.assertEqual([one.fetch("/x").status for one in (ada, bob)], [200, 200])
+        reply = ada.post("/auth/logout", {}, cookies=values, keep=False)
+        self.assertEqual(reply.status, 303)
+        self.assertTrue(reply.cookies[SESSION].is_cleared)
+        self.assertEqual([self.statuses(one) for one in (ada, bob, other)], [{401}, {401}, {200}])
+
     def test_everywhere(self):
         browsers = [self.browser().sign_in(ADA) for _ in range(4)]
         other = self.browser().sign_in(BOB)
