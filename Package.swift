@@ -111,7 +111,7 @@ let package = Package(
         .executableTarget(
             name: "portcullis",
             dependencies: [
-                "Gateway", "Configuration", "Settings", "JOSE", "Accounts", "Sessions", "Telemetry",
+                "Gateway", "Configuration", "Settings", "JOSE", "Accounts", "Sessions", "Telemetry", "Reactor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: cold

@@ -36,7 +36,7 @@ public struct Account: Sendable, Equatable {
     public var totp: TOTPEnrollment?
     /// Recovery codes that are left, hashed (`RecoveryCodes.hash`).
     public var recovery: [String]
-    /// What stays the same while the password does, although its hash is made anew.
+    /// What stays the same while the password does, although its hash is made anew; disabling changes it too.
     public internal(set) var passwordIdentity: String
 
     /// An account with nothing but a name; nil when it cannot be one.

@@ -54,7 +54,19 @@ public struct UserFile: Sendable {
     ///
     /// In an htpasswd file `!` before the hash does, as in shadow(5).
     public func setDisabled(_ account: String, _ isDisabled: Bool) throws(UserFileError) {
-        try change(account) { $0.isDisabled = isDisabled }
+        try LocalFile.locked(path) { () throws(UserFileError) in
+            let file = try content()
+            var changed = try found(account, file)
+            // Who reads the file only after it was enabled again still sees that sessions from before are over: the
+            // password counts as another one, although its hash stays. An htpasswd file has no place for that.
+            if isDisabled, !changed.isDisabled, changed.password != nil, file.directory.format == .yaml,
+                let mark = Digest.random(12)
+            {
+                changed.passwordIdentity = Base64.encode(mark, isURL: true)
+            }
+            changed.isDisabled = isDisabled
+            try replace(file, changing: changed)
+        }
     }
 
     /// Sets the roles.

@@ -31,7 +31,7 @@ struct UserEntry: SettingsSection {
         Key("claims", \.claims, doc: "Further claims."),
         Key("disabled", \.isDisabled, doc: "Nobody logs in, and sessions end."),
         Key("password", \.password, doc: "An encoded hash."),
-        Key("password_id", \.passwordID, doc: "Written when a hash was made anew for the same password."),
+        Key("password_id", \.passwordID, doc: "Written when a hash is renewed for its password, and by disabling."),
         Key("totp", \.totp, doc: "The second factor."),
         Key("recovery_codes", \.recovery, count: 0...64, each: .recovery, doc: "Hashes of recovery codes."),
     ]

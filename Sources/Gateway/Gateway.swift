@@ -87,7 +87,7 @@ public final class Gateway {
         let snapshot = build(metrics)
         guard let revocations = Revocations.restored(snapshot) else { return 1 }
         do {
-            let opened = try SessionOpening.open(snapshot)
+            let opened = try SessionOpening.open(snapshot, revocations)
             let gateway = try Gateway(
                 path: path,
                 snapshot: snapshot,

@@ -2,7 +2,9 @@
 import Bytes
 import Glibc
 import Identity
+import JOSE
 import Reactor
+import Sessions
 import Settings
 import Synchronization
 import Telemetry
@@ -51,6 +53,14 @@ final class Revocations: Sendable {
     func contains(_ principal: Principal, now: Int64) -> Bool {
         guard size.load(ordering: .acquiring) > 0 else { return false }
         let claims = principal.claims
+        return entries.withLock { $0.contains(claims, now: now) }
+    }
+
+    /// The same for a session as the store has it: what its principal would be asked for.
+    func contains(_ record: SessionRecord, now: Int64) -> Bool {
+        guard size.load(ordering: .acquiring) > 0 else { return false }
+        // Claims that cannot be read make no principal either.
+        guard let claims = try? Claims(json: SessionClaims.json(record)) else { return true }
         return entries.withLock { $0.contains(claims, now: now) }
     }
 

@@ -1,4 +1,5 @@
 // HOT to read, COLD to make. A login session as the whole process shares it: deadlines, and when it was used last.
+import Bytes
 import Synchronization
 
 /// What names a session without giving it away: the SHA-256 of its id.
@@ -37,6 +38,8 @@ public final class LiveSession: Sendable {
     public let strength: Int
     /// The token that unsafe requests may prove their origin with.
     public let csrf: [UInt8]
+    /// The host that its cookie belongs to: lower case, no port, no final dot.
+    private let site: [UInt8]
     private let used: Atomic<Int64>
     private let stored: Atomic<Int64>
     private let gap = Atomic<Int64>(0)
@@ -50,6 +53,7 @@ public final class LiveSession: Sendable {
         authenticated: Int64,
         strength: Int,
         csrf: [UInt8],
+        site: [UInt8],
         lastSeen: Int64
     ) {
         self.digest = digest
@@ -58,6 +62,7 @@ public final class LiveSession: Sendable {
         self.authenticated = authenticated
         self.strength = strength
         self.csrf = csrf
+        self.site = site
         used = Atomic(lastSeen)
         stored = Atomic(lastSeen)
     }
@@ -74,6 +79,25 @@ public final class LiveSession: Sendable {
     /// Whether it counts at `now`.
     @inline(__always)
     public func isLive(at now: Int64) -> Bool { !isEnded && now < expires && now < lastSeen &+ idle }
+
+    /// Whether it began at this host, given without port and final dot, in any case.
+    @inline(__always)
+    public func began(at host: UnsafeBufferPointer<UInt8>) -> Bool {
+        unsafe site.withUnsafeBufferPointer { site in
+            guard site.count == host.count else { return false }
+            var index = 0
+            while index < site.count {
+                if unsafe Scan.lowercase(host[index]) != site[index] { return false }
+                index &+= 1
+            }
+            return true
+        }
+    }
+
+    /// Calls `body` with the host where it began.
+    public func withSite<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        unsafe site.withUnsafeBufferPointer(body)
+    }
 
     /// It is used now.
     @inline(__always)

@@ -1,40 +1,59 @@
 // COLD. The portal's own cookies out of a request, and cookies as they are set.
 
-/// The cookies of a request (RFC 6265bis §5.7), of which a name that came twice is none: somebody planted one.
-struct Cookies: Sendable {
-    private var values: [String: String] = [:]
+/// The pairs of all Cookie fields of a request, read as the gate reads them: byte by byte (RFC 6265bis §5.7).
+///
+/// Never by characters: to those U+037E is a `;`, and an `=` with a combining mark behind it is no `=`. A cookie that
+/// the gate takes for a service's would be one of ours here.
+public struct CookiePairs: Sendable {
+    private var pairs: [(name: [UInt8], value: [UInt8])] = []
+    /// Whether there is more than any browser sends: beyond 8 KiB or 64 pairs (advisory D37) none of it counts.
+    public let isExcessive: Bool
 
-    /// Reads `Cookie`; beyond 8 KiB or 64 pairs (advisory D37) there are none.
-    init(_ request: PortalRequest) {
-        let lines = request.fields.filter { $0.name == "cookie" }.map(\.value)
-        guard lines.reduce(0, { $0 + $1.utf8.count }) <= 8192 else { return }
-        var twice: Set<String> = []
-        var count = 0
-        for pair in lines.flatMap({ $0.split(separator: ";") }) {
-            count += 1
-            guard count <= 64 else {
-                values = [:]
-                return
-            }
-            // One without a value is one of its name as well.
-            let equals = pair.firstIndex(of: "=") ?? pair.endIndex
-            let name = Cookies.trim(pair[..<equals])
-            if values.updateValue(Cookies.trim(pair[equals...].dropFirst()), forKey: name) != nil {
-                twice.insert(name)
+    /// Reads `Cookie`.
+    public init(_ fields: [(name: String, value: String)]) {
+        var bytes = 0
+        for field in fields where field.name == "cookie" {
+            var rest = Array(field.value.utf8)[...]
+            bytes += rest.count
+            while !rest.isEmpty {
+                let pair = rest.prefix { $0 != 0x3b }
+                rest = rest.dropFirst(pair.count + 1)
+                // One without a value is one of its name as well.
+                let name = pair.prefix { $0 != 0x3d }
+                pairs.append((CookiePairs.trim(name), CookiePairs.trim(pair.dropFirst(name.count + 1))))
             }
         }
-        for name in twice { values[name] = nil }
+        isExcessive = bytes > 8192 || pairs.count > 64
     }
+
+    /// All values of a name, in the order they came.
+    public func values(of name: String) -> [String] {
+        pairs.filter { $0.name.elementsEqual(name.utf8) }.map { String(decoding: $0.value, as: UTF8.self) }
+    }
+
+    private static func trim(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+        let rest = bytes.drop(while: isBlank)
+        guard let last = rest.lastIndex(where: { !isBlank($0) }) else { return [] }
+        return Array(rest[...last])
+    }
+}
+
+/// The cookies of a request, of which a name that came twice is none: somebody planted one.
+struct Cookies: Sendable {
+    private let pairs: CookiePairs
+
+    init(_ request: PortalRequest) { pairs = CookiePairs(request.fields) }
 
     /// The value of a cookie that came once and is not empty.
-    subscript(_ name: String) -> String? { values[name].flatMap { $0.isEmpty ? nil : $0 } }
-
-    private static func trim(_ text: Substring) -> String {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
+    subscript(_ name: String) -> String? {
+        guard !pairs.isExcessive else { return nil }
+        let values = pairs.values(of: name)
+        return values.count == 1 && !values[0].isEmpty ? values[0] : nil
     }
+
+    /// All values of a cookie that came, even if too many did: what is to be ended counts, not who somebody is.
+    func all(_ name: String) -> [String] { pairs.values(of: name) }
 }
 
 extension Visit {

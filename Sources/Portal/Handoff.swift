@@ -78,7 +78,8 @@ extension Portal {
         guard handoff.origin == visit.origin, Same.secrets(handoff.state, state),
             ReturnTarget.local(handoff.path, plan: plan) != nil
         else { return await refuseHandoff(.handoffRefused, visit) }
-        guard let parent = try await find(handoff.parent, now: visit.now) else {
+        // The new session begins now: what was revoked up to now must not live on in it.
+        guard let parent = try await find(handoff.parent, now: visit.now), !isRevoked(parent) else {
             return await refuseHandoff(.handoffExpired, visit)
         }
         let id = SessionID.make()

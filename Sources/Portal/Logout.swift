@@ -31,16 +31,48 @@ extension Portal {
         let visit = try await resolved(visit)
         let form = try Submission.read(visit.request)
         guard let session = visit.session else {
-            // Without a session there is nothing to end; but only this site's own pages may clear its cookies.
+            // Without a session only this site's own pages may clear its cookies.
             guard visit.source != .foreign else { throw .crossSite }
-            return finishLogout([], everywhere: false, form, visit)
+            return try await logout(try await doubted(visit), form, visit)
         }
-        try checkForgery(session, form, visit)
-        let everywhere = form.isOn(FormField.everywhere) || visit.query.isOn(FormField.everywhere)
-        let filter = SessionFilter(account: session.account, family: everywhere ? nil : session.family)
-        let ended = try await end(where: filter, everywhere ? .logoutEverywhere : .logout)
+        return try await logout([session], form, visit)
+    }
+
+    private func logout(
+        _ sessions: [SessionRecord],
+        _ form: Submission,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> PortalAnswer {
+        for session in sessions { try checkForgery(session, form, visit) }
+        let everywhere =
+            !sessions.isEmpty && (form.isOn(FormField.everywhere) || visit.query.isOn(FormField.everywhere))
+        var ended: [Ended] = []
+        for session in sessions {
+            let filter = SessionFilter(account: session.account, family: everywhere ? nil : session.family)
+            ended += try await end(where: filter, everywhere ? .logoutEverywhere : .logout)
+        }
         await note(ended, as: .logout, visit)
         return finishLogout(ended, everywhere: everywhere, form, visit)
+    }
+
+    /// The live sessions of cookies that are no login, because there are several of the name: one of them may be
+    /// planted, but who logs out wants none of them to go on.
+    private func doubted(_ visit: Visit) async throws(PortalProblem) -> [SessionRecord] {
+        guard visit.request.hadCookie else { return [] }
+        let name = plan.sessionCookie(at: visit.request.host, scheme: visit.request.scheme)
+        var keys: [SessionKey] = []
+        for value in visit.cookies.all(name) {
+            guard let key = SessionID(cookieValue: value.utf8)?.key, !keys.contains(key) else { continue }
+            keys.append(key)
+        }
+        var found: [SessionRecord] = []
+        for key in keys.prefix(PortalLimits.doubtedCookies) {
+            guard let record = try await find(key, now: visit.now), plan.shares(record.site, visit.site) else {
+                continue
+            }
+            found.append(record)
+        }
+        return found
     }
 
     /// The answer when nobody is logged in here any more.
@@ -101,7 +133,7 @@ extension Portal {
         guard visit.session == nil, visit.request.hadCookie else { return visit }
         let name = plan.sessionCookie(at: visit.request.host, scheme: visit.request.scheme)
         guard let value = visit.cookies[name], let id = SessionID(cookieValue: value.utf8) else { return visit }
-        guard let record = try await find(id.key, now: visit.now), plan.shares(record.site, visit.site),
+        guard let record = try await find(id.key, now: visit.now), counts(record, at: visit.site),
             case .current = review(record)
         else { return visit }
         var request = visit.request

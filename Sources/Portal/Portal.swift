@@ -27,6 +27,7 @@ public final class Portal: Sendable {
     let hashing: HashingPool
     let throttle: LoginThrottle
     let users: any UsersEditing
+    let isRevoked: @Sendable (SessionRecord) -> Bool
     private let directory: Locked<UserDirectory>
     private let ring: Locked<KeyRing?>
 
@@ -41,6 +42,7 @@ public final class Portal: Sendable {
     ///   - throttle: counts failures.
     ///   - pages: makes HTML.
     ///   - audit: keeps what happened.
+    ///   - isRevoked: whether an operator revoked what a session proves; it may hold for a while only.
     public init(
         plan: PortalPlan,
         store: any SessionStore,
@@ -49,7 +51,8 @@ public final class Portal: Sendable {
         hashing: HashingPool,
         throttle: LoginThrottle,
         pages: any PageRendering,
-        audit: any AuditSink = NoAudit()
+        audit: any AuditSink = NoAudit(),
+        isRevoked: @escaping @Sendable (SessionRecord) -> Bool = { _ in false }
     ) {
         self.plan = plan
         self.store = store
@@ -59,11 +62,22 @@ public final class Portal: Sendable {
         self.throttle = throttle
         self.pages = pages
         self.audit = audit
+        self.isRevoked = isRevoked
         ring = Locked(plan.secrets.isEmpty ? nil : KeyRing(plan.secrets))
     }
 
     /// The accounts as they are now.
     public var accounts: UserDirectory { directory.withLock { $0 } }
+
+    /// Name of the session's cookie at `host`, an authority.
+    public func sessionCookie(at host: String, scheme: String) -> String {
+        plan.sessionCookie(at: host, scheme: scheme)
+    }
+
+    /// Whether a session that the store knows is one at `host`, an authority: the gate's decision, for the portal.
+    public func counts(_ record: SessionRecord, at host: String) -> Bool {
+        plan.shares(record.site, host) && !isRevoked(record)
+    }
 
     func exchangeAccounts(_ new: UserDirectory) -> UserDirectory {
         directory.withLock { current in

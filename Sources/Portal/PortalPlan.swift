@@ -114,12 +114,14 @@ public struct PortalPlan: Sendable {
         return sites.first { $0.hosts.contains { $0.covers(name) } }?.cookie ?? cookie
     }
 
-    /// Whether a session of one host is one of another: the same host, or one cookie for both.
+    /// Whether a session of one host is one of another (an authority): the same host, or one cookie reaches both.
     public func shares(_ site: String, _ host: String) -> Bool {
-        let name = Origin.name(host)
-        guard site != name else { return true }
-        let cookie = cookie(at: name)
-        return cookie.domain != nil && cookie == self.cookie(at: site)
+        let site = Array(site.utf8)
+        let name = Array(Origin.name(host).utf8)
+        return site == name
+            || site.withUnsafeBufferPointer { site in
+                name.withUnsafeBufferPointer { SharedHosts(self).areOne(site, $0) }
+            }
     }
 
     /// Name of the session's cookie at `host` (an authority, perhaps with a port).

@@ -142,6 +142,8 @@ public enum PortalLimits {
     static let loopSame = 3
     /// The same for all targets together: many tabs may be restored at once.
     static let loopAny = 20
+    /// Most session cookies of one request that a logout looks at.
+    static let doubtedCookies = 4
     /// Rows of the list of sessions.
     static let rows = 200
 }

@@ -1,4 +1,5 @@
 // COLD. `portcullis session`: looks at sessions in the store, and ends them, whether or not the gateway runs.
+import Accounts
 import ArgumentParser
 import Configuration
 import Foundation
@@ -23,6 +24,26 @@ struct SessionCommand: ParsableCommand {
 struct StoreOptions: ParsableArguments {
     @Option(name: [.short, .long], help: "The configuration file.")
     var config: String
+
+    /// What records call the account that somebody means by a name or an e-mail address.
+    ///
+    /// Accounts that are gone may have sessions still: a name that the file does not have stands for itself.
+    func account(called text: String) throws -> String {
+        let loaded = Configuration.load(path: config, environment: ProcessInfo.processInfo.environment)
+        if let accounts = loaded.settings?.accounts {
+            do throws(UserFileError) {
+                let directory = try UserDirectory.load(path: accounts.file.path, format: accounts.format)
+                if let known = directory.account(named: text) { return known.canonical }
+            } catch {
+                // Without it a name still says who is meant, but an address does not.
+                if text.utf8.contains(0x40) { throw CommandFailure("\(error)") }
+            }
+        }
+        guard let name = AccountName.canonical(text) else {
+            throw CommandFailure("no account has such a name: \(text)")
+        }
+        return name
+    }
 
     /// Runs `body` with the store of the configuration.
     func withStore<Value: Sendable>(
@@ -159,7 +180,8 @@ extension SessionCommand {
         }
 
         func run() throws {
-            let filter = try filter.filter(now: UnixTime.now())
+            let user = self.filter.user
+            let filter = try self.filter.filter(now: UnixTime.now(), store)
             let key = try id.map { try SessionArguments.key($0) }
             let (ended, audit) = try store.withStore { store, audit in
                 guard let key else { return (try await store.end(where: filter, except: nil, .revoked), audit) }
@@ -167,6 +189,7 @@ extension SessionCommand {
             }
             if json { print(SessionText.json(ended)) }
             if let id, ended.isEmpty { throw CommandFailure("there is no session \(id)") }
+            if let user, ended.isEmpty { throw CommandFailure("nothing ended: there is no such session of \(user)") }
             if !json { print(ended.count == 1 ? "1 session ended" : "\(ended.count) sessions ended") }
             if let audit, !ended.isEmpty { try AuditTrail.revoked(ended, audit.path) }
         }

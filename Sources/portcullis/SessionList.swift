@@ -1,11 +1,12 @@
 // COLD. `portcullis session list`, and how sessions are chosen and printed.
 import ArgumentParser
 import Foundation
+import Reactor
 import Sessions
 
 /// Which sessions.
 struct SessionArguments: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("Of this account.", valueName: "account"))
+    @Option(name: .long, help: ArgumentHelp("Of this account: its name or e-mail.", valueName: "account"))
     var user: String?
     @Option(name: .long, help: ArgumentHelp("Of this client address at login.", valueName: "address"))
     var address: String?
@@ -13,6 +14,13 @@ struct SessionArguments: ParsableArguments {
     var olderThan: String?
 
     var isEmpty: Bool { user == nil && address == nil && olderThan == nil }
+
+    /// What they choose; names mean what they mean at a login.
+    func filter(now: Int64, _ store: StoreOptions) throws -> SessionFilter {
+        var filter = try self.filter(now: now)
+        if let user { filter.account = try store.account(called: user) }
+        return filter
+    }
 
     func filter(now: Int64) throws -> SessionFilter {
         var before: Int64?
@@ -22,7 +30,14 @@ struct SessionArguments: ParsableArguments {
             }
             before = now - seconds
         }
-        return SessionFilter(account: user, address: address, olderThan: before)
+        let place = try address.map { text in
+            // Records hold addresses in their shortest form.
+            guard let known = text == "unix" ? text : IPAddress(text: text)?.text else {
+                throw ValidationError("--address is an IPv4 or IPv6 address, or unix")
+            }
+            return known
+        }
+        return SessionFilter(account: user, address: place, olderThan: before)
     }
 
     static func key(_ id: String) throws -> SessionKey {
@@ -68,7 +83,7 @@ extension SessionCommand {
 
         func run() throws {
             let now = UnixTime.now()
-            let filter = try filter.filter(now: now)
+            let filter = try filter.filter(now: now, store)
             let limit = limit
             let (records, total) = try store.withStore { store in
                 var records: [SessionRecord] = []

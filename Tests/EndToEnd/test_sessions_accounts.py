@@ -350,6 +350,23 @@ class Changes(Base):
         # What ended stays ended.
         self.assertEqual(ada.fetch("/x").status, 401)
 
+    def test_disabled_and_enabled_before_anybody_looks(self):
+        ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
+        # Both at once for whoever watches the file.
+        apart = Users(self.users.path.with_name("apart.yaml"))
+        apart.path.write_bytes(self.users.path.read_bytes())
+        apart.path.chmod(0o600)
+        apart.run("disable", ADA)
+        apart.run("enable", ADA)
+        apart.path.replace(self.users.path)
+        self.ends(ada)
+        self.assertEqual(bob.fetch("/x").status, 200)
+        self.logs_in(ADA, PASSWORDS[ADA])
+        again = self.browser().sign_in(ADA)
+        self.users.run("roles", BOB, "--add", "reader")
+        time.sleep(0.5)
+        self.assertEqual(again.fetch("/x").status, 200)
+
     def test_a_new_password_ends_the_sessions(self):
         ada = self.browser().sign_in(ADA)
         self.users.run("passwd", ADA, stdin="difference engine no 2\n")

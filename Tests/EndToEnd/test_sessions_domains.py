@@ -235,6 +235,23 @@ class Domains(SessionCase):
         rows = self.user.at(LOGIN).api("/auth/sessions", method="GET").json["sessions"]
         self.assertLessEqual({LOGIN, SHOP}, {row["site"] for row in rows})
 
+    def test_an_id_of_one_site_opens_no_other(self):
+        at, reply = self.arrive(self.user)
+        self.follow(*self.go(at, reply.location))
+        own = self.cookie(self.user, SHOP)
+        for _ in range(3):
+            self.assertEqual(self.user.at(SHOP).fetch("/x", keep=False).status, 200)
+            for host in (LOGIN, WIKI, OTHER):
+                thief = self.stranger().at(host)
+                cookies = f"{NAMES.get(host, SESSION)}={own}"
+                self.assertEqual(thief.fetch("/x", cookies=cookies, keep=False).status, 401, host)
+                self.assertEqual(thief.facts(cookies=cookies, keep=False).status, 401, host)
+        # Nor does it get a code for another site.
+        thief = self.stranger()
+        thief.jar[SESSION] = own
+        page, where, _ = self.follow(thief.at(WIKI), "/page")
+        self.assertEqual((page.status, where.host, len(page.page.forms)), (200, LOGIN, 1))
+
     def test_hosts_that_are_no_site(self):
         reply = self.user.at(OTHER).navigate("/auth/start?return_to=/x", site="none")
         if reply.status == 303:
@@ -282,3 +299,43 @@ class Domains(SessionCase):
             browser, path = self.go(browser, reply.location)
         self.assertEqual(statuses[-1], 400, statuses)
         self.assertLess(len(statuses), 20)
+
+
+class Shared(SessionCase):
+    """One cookie for all hosts below a domain."""
+
+    configuration = ACCOUNTS + """
+workers: 2
+sessions:
+  store: memory
+  cookie: {domain: example.com}
+  sites:
+    - {hosts: ["*.example.net", example.net], cookie: {domain: example.net, name: net}}
+    - {hosts: [alone.example.com], cookie: {name: __Host-alone}}
+upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]
+routes: [{name: all, match: {path: /}, forward: {upstream: a}}]
+"""
+
+    def test_siblings_are_one_site_and_nobody_else(self):
+        for home, name, others in (
+            ("app.example.com", "gw_session", ("example.com", "WIKI.example.com", "a.b.example.com:81")),
+            ("app.example.net", "net", ("example.net", "wiki.example.net.", "a.b.example.net")),
+        ):
+            browser = Browser(self.gateway.port, home)
+            self.assertEqual(browser.login_api().status, 200)
+            own = browser.jar[name]
+            for _ in range(3):
+                for host in (home, *others):
+                    one = browser.at(host)
+                    self.assertEqual(one.fetch("/x", cookies=f"{name}={own}", keep=False).status, 200, host)
+                    self.assertEqual(one.facts(cookies=f"{name}={own}", keep=False).status, 200, host)
+                for host, called in (
+                    ("alone.example.com", "__Host-alone"), ("evilexample.com", "gw_session"), ("other.example", "gw_session"),
+                    ("app.example.net" if name != "net" else "app.example.com", "net" if name != "net" else "gw_session"),
+                ):
+                    one = browser.at(host)
+                    self.assertEqual(one.fetch("/x", cookies=f"{called}={own}", keep=False).status, 401, host)
+                    self.assertEqual(one.facts(cookies=f"{called}={own}", keep=False).status, 401, host)
+            # A logout at one is a logout at all.
+            self.assertEqual(browser.at(others[0]).post("/auth/logout", {}, cookies=f"{name}={own}").status, 303)
+            self.assertEqual(browser.fetch("/x", cookies=f"{name}={own}").status, 401)

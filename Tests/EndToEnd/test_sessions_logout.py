@@ -3,6 +3,7 @@
 import json
 import pathlib
 import time
+import urllib.parse
 
 from sessions import ACCOUNTS, ADA, BOB, CODE, FLOW, RITA, SESSION, TINA, Live, SessionCase, Users, command, parallel
 
@@ -111,6 +112,18 @@ class Logout(Base):
         browser.jar[SESSION] = "A" * 43
         reply = browser.post("/auth/logout", {})
         self.assertTrue(reply.cookies[SESSION].is_cleared)
+
+    def test_two_cookies_of_the_name_and_both_end(self):
+        ada, bob, other = self.browser().sign_in(), self.browser().sign_in(BOB), self.browser().sign_in(RITA)
+        values = f"{SESSION}=x; {SESSION}={ada.session}; {SESSION}={bob.session}"
+        for fields in ([], [("Sec-Fetch-Site", "cross-site")], [("Origin", "https://evil.example")]):
+            reply = ada.api("/auth/logout", {}, fields=fields, cookies=values, keep=False)
+            self.assertEqual(reply.status, 403, fields)
+        self.assertEqual([one.fetch("/x").status for one in (ada, bob)], [200, 200])
+        reply = ada.post("/auth/logout", {}, cookies=values, keep=False)
+        self.assertEqual(reply.status, 303)
+        self.assertTrue(reply.cookies[SESSION].is_cleared)
+        self.assertEqual([self.statuses(one) for one in (ada, bob, other)], [{401}, {401}, {200}])
 
     def test_everywhere(self):
         browsers = [self.browser().sign_in(ADA) for _ in range(4)]
@@ -307,6 +320,69 @@ class Operators(Base):
     def test_an_id_that_begins_with_a_dash_is_no_option(self):
         for words in (["show", "-" + "A" * 42], ["revoke", "--json", "--" + "B" * 40 + "A"]):
             self.assertIn(f"there is no session {words[-1]}", self.session_command(*words, code=1))
+
+    def test_a_user_is_called_as_at_login(self):
+        def begin():
+            browser = self.browser().sign_in(ADA)
+            self.assertEqual(browser.fetch("/x").status, 200)
+            return browser
+
+        for user in ("ADA", " Ada ", "ada@example.com", "ADA@Example.com"):
+            browser = begin()
+            self.assertIn(browser.handle(), self.session_command("list", "--user", user))
+            self.assertIn("ended", self.session_command("revoke", "--user", user))
+            started = time.monotonic()
+            while browser.fetch("/x", keep=False).status == 200:
+                self.assertLess(time.monotonic() - started, 1.0, user)
+            browser = begin()
+            asked = "/sessions?account=" + urllib.parse.quote(user)
+            self.assertIn(browser.handle(), self.ops(asked).body)
+            self.assertNotEqual(json.loads(self.ops(asked, "DELETE").body), {"ended": 0}, user)
+            self.assertGone(browser.session)
+        # Who ends nobody's hears of it.
+        for words in (["--user", "nobody"], ["--user", "nobody@example.com"], ["--json", "--user", "nobody"]):
+            self.assertIn("nothing ended", self.session_command("revoke", *words, code=1))
+
+    def test_an_address_is_one_however_it_is_written(self):
+        browser = self.browser().sign_in(ADA)
+        for address in ("127.0.0.1", "::ffff:127.0.0.1", "::FFFF:7f00:1"):
+            self.assertIn(browser.handle(), self.session_command("list", "--address", address), address)
+            self.assertIn(browser.handle(), self.ops("/sessions?address=" + urllib.parse.quote(address)).body, address)
+        for address in ("127.0.0.01", "localhost", "127.0.0.1/8"):
+            self.assertIn("--address", self.session_command("list", "--address", address, code=None), address)
+            self.assertEqual(self.ops("/sessions?address=" + urllib.parse.quote(address, safe="")).status, 400, address)
+
+    def test_ends_come_in_no_pages(self):
+        all_of_them = [self.browser().sign_in(BOB) for _ in range(3)]
+        for query in ("account=bob&limit=1", "account=bob&after=" + "A" * 43, "limit=1", f"older_than={2 ** 40}&limit=1000"):
+            self.assertEqual(self.ops("/sessions?" + query, "DELETE").status, 400, query)
+        self.assertEqual({one.fetch("/x").status for one in all_of_them}, {200})
+        self.assertEqual(len(json.loads(self.ops("/sessions?account=bob&limit=1").body)), 1)
+
+    def test_who_is_revoked_is_logged_in_nowhere_and_may_log_in_again(self):
+        browser, other = self.browser().enter(RITA), self.browser().sign_in(BOB)
+        self.assertEqual(browser.fetch("/x").status, 200)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        entry = {"issuer": "local", "subject": RITA, "before": stamp}
+        reply = self.ops("/revocations", "POST", [("Content-Type", "application/json")], json.dumps(entry).encode())
+        self.assertLess(reply.status, 300, reply.body)
+        self.assertEqual(self.statuses(browser), {401})
+        gone = browser.facts(keep=False)
+        self.assertEqual((gone.status, gone.code), (401, "no_session"))
+        self.assertEqual(browser.fetch("/auth/session/events", keep=False).status, 401)
+        self.assertEqual(browser.api("/auth/sessions", method="GET", keep=False).status, 401)
+        # No circle: the form is shown, and the cookie is taken back.
+        where = browser.navigate("/x")
+        self.assertEqual(where.status, 303)
+        page = browser.navigate(where.location)
+        self.assertEqual((page.status, len(page.page.forms)), (200, 1))
+        self.assertTrue(page.cookies[SESSION].is_cleared)
+        self.assertEqual(other.facts().status, 200)
+        # What begins later is not meant.
+        while time.time() < int(time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))) - time.timezone + 1.1:
+            time.sleep(0.05)
+        self.assertEqual(browser.enter(RITA).fetch("/x").status, 200)
+        self.assertEqual(browser.facts().json["user"], RITA)
 
     def test_over_the_ops_listener(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)

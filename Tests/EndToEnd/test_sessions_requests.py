@@ -423,6 +423,49 @@ class BadCookies(Base):
         self.assertEqual(self.browser().fetch("/x", cookies="a=1").cookies, {})
 
 
+    def test_the_pages_read_cookies_as_the_gate_does_byte_by_byte(self):
+        # U+037E is equal to a semicolon where characters are compared, and a mark joins the sign before it.
+        mine, theirs = self.browser().sign_in(), self.browser().sign_in(BOB)
+        evil = f"theme=a\u037e{SESSION}={theirs.session}".encode()
+        own = f"{SESSION}={mine.session}".encode()
+        for name, cookies, user in (
+            ("one in another's value", [evil], None), ("beside a good one", [evil + b"; " + own], ADA),
+            ("beside a good one, behind it", [own + b"; " + evil], ADA),
+            ("the same name again", [own + b"; theme=a" + "\u037e".encode() + own], ADA),
+            ("a mark behind the sign", [own + b"; " + f"{SESSION}=\u0301".encode()], None),
+        ):
+            with self.subTest(name):
+                browser = self.browser()
+                self.assertEqual(browser.fetch("/x", cookies=cookies, keep=False).status, 200 if user else 401)
+                reply = browser.facts(cookies=cookies, keep=False)
+                self.assertEqual((reply.status, reply.json.get("user")), (200 if user else 401, user))
+                page = browser.navigate("/auth/login?return_to=/x", cookies=cookies, keep=False)
+                self.assertEqual(page.status, 303 if user else 200)
+        # A logout ends what the gate takes for the session.
+        reply = self.browser().post("/auth/logout", {}, cookies=[evil + b"; " + own], keep=False)
+        self.assertEqual(reply.status, 303)
+        self.assertEqual([one.fetch("/x").status for one in (mine, theirs)], [401, 200])
+
+    def test_an_id_is_good_at_the_host_where_it_began(self):
+        browser = self.browser().sign_in()
+        own = f"{SESSION}={browser.session}"
+        for _ in range(3):
+            for host in ("other.example", "sub.gateway.example", "example", "gateway.example.other", "127.0.0.1", "localhost"):
+                one = browser.at(host)
+                reply = one.fetch("/x", cookies=own, keep=False)
+                self.assertEqual(reply.status, 401, host)
+                self.assertTrue(reply.cookies[SESSION].is_cleared, host)
+                self.assertEqual(one.facts(cookies=own, keep=False).status, 401, host)
+                self.assertEqual(one.navigate("/auth/login", cookies=own, keep=False).status, 200, host)
+                self.assertEqual(one.post("/auth/logout", {}, cookies=own, keep=False).status, 303, host)
+                self.assertEqual(one.fetch("/optional", cookies=own, keep=False).seen("X-User-Id"), [], host)
+            # However it is written, and at whatever port.
+            for host in (HOST, "GateWay.Example", "gateway.example.", "gateway.example:8443", "gateway.example.:80"):
+                one = browser.at(host)
+                self.assertEqual(one.fetch("/x", cookies=own, keep=False).status, 200, host)
+                self.assertEqual(one.facts(cookies=own, keep=False).status, 200, host)
+
+
 class Demands(Base):
     def test_strength(self):
         browser = self.browser().enter(BOB)

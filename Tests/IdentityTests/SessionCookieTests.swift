@@ -96,6 +96,7 @@ private func finding(_ cookies: String...) -> String {
             authenticated: 0,
             strength: 1,
             csrf: [],
+            site: Array("a.example".utf8),
             lastSeen: 0
         )
     }

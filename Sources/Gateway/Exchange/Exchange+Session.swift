@@ -38,6 +38,10 @@ extension Exchange {
             let cookie = UnsafeBufferPointer(start: UnsafePointer(input) + slice.start, count: slice.count)
             if let principal = findSession(cookie), let session = principal.session {
                 worker.metrics.add(.sessionCacheHits, 1)
+                guard isHere(session, sessions, head, input) else {
+                    judgeDeadCookie(rule, head, input, connection)
+                    return true
+                }
                 admit(principal, session, sessions, rule, head, input, connection)
             } else {
                 lookUp(cookie, sessions, rule, head, input, connection)
@@ -53,6 +57,20 @@ extension Exchange {
             principal.session?.isLive(at: worker.unixSeconds) == true
         else { return nil }
         return principal
+    }
+
+    /// Whether the request's host is the session's: the id of one site opens nothing at another.
+    @inline(__always)
+    private func isHere(
+        _ session: LiveSession,
+        _ sessions: SessionPlan,
+        _ head: RequestHead,
+        _ input: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        sessions.holds(
+            session,
+            at: UnsafeBufferPointer(start: UnsafePointer(input) + head.host.start, count: head.host.count)
+        )
     }
 
     /// The rule decides about a live session: its age and strength, then everything else.
@@ -122,7 +140,7 @@ extension Exchange {
         case .unavailable: unavailable(.sessionsUnavailable, head, connection)
         case .none: judgeDeadCookie(rule, head, input, connection)
         case .live(let session, let claims):
-            guard session.isLive(at: worker.unixSeconds),
+            guard session.isLive(at: worker.unixSeconds), isHere(session, sessions, head, input),
                 let principal = sessions.authenticator.principal(claims: claims, session)
             else { return judgeDeadCookie(rule, head, input, connection) }
             if worker.revocations.contains(principal, now: worker.unixSeconds) {

@@ -35,9 +35,14 @@ final class SessionRecords {
         let key = SessionKey(text: String(handle))
         guard handle.isEmpty || key != nil else { return reply(.problem(404, "there is no such session")) }
         let parts = Self.parts(of: request.query)
-        guard let parts, let filter = Self.filter(parts) else {
+        guard let parts, var filter = Self.filter(parts) else {
             return reply(.problem(400, "known: account, address, older_than (Unix seconds), after, limit"))
         }
+        filter.account = filter.account.map { self.desk.account(called: $0) }
+        if request.method == .delete, parts["after"] != nil || parts["limit"] != nil {
+            return reply(.problem(400, "after and limit are for lists: DELETE ends all that the rest chooses"))
+        }
+        let chosen = filter
         next += 1
         let ticket = next
         let desk = desk
@@ -52,9 +57,9 @@ final class SessionRecords {
             do throws(StoreError) {
                 switch (method, key) {
                 case (.delete, let key?): answer = try await desk.revoke(key)
-                case (.delete, nil): answer = try await desk.revoke(filter)
+                case (.delete, nil): answer = try await desk.revoke(chosen)
                 case (_, let key?): answer = try await desk.describe(key)
-                case (_, nil): answer = try await desk.describe(filter, parts)
+                case (_, nil): answer = try await desk.describe(chosen, parts)
                 }
             } catch {
                 answer = Answer(status: 503, isJSON: false, text: "\(error.code)\n")
@@ -84,7 +89,7 @@ final class SessionRecords {
             guard let parts = Self.parts(of: request.query), parts.count == 1, let account = parts["account"] else {
                 return .problem(400, "say whose: account")
             }
-            let wasKnown = desk.throttle.reset(account: AccountName.canonical(account) ?? account)
+            let wasKnown = desk.throttle.reset(account: desk.account(called: account))
             return OpsAnswer(200, "application/json", "{\"reset\":\(wasKnown)}\n")
         default: return .problem(405, "GET and DELETE only")
         }
@@ -106,7 +111,10 @@ final class SessionRecords {
         for (name, value) in parts {
             switch name {
             case "account": filter.account = value
-            case "address": filter.address = value
+            case "address":
+                // Records hold addresses in their shortest form.
+                guard let address = IPAddress(text: value)?.text ?? (value == "unix" ? value : nil) else { return nil }
+                filter.address = address
             case "older_than":
                 guard let time = Int64(value) else { return nil }
                 filter.olderThan = time
@@ -149,6 +157,12 @@ enum PercentText {
 }
 
 extension SessionDesk {
+    /// What records call the account that somebody means by a name or an e-mail address, as at login.
+    fileprivate func account(called text: String) -> String {
+        let known = state.withLock { $0.portal?.accounts.account(named: text)?.canonical }
+        return known ?? AccountName.canonical(text) ?? text
+    }
+
     fileprivate func revoke(_ key: SessionKey) async throws(StoreError) -> SessionRecords.Answer {
         guard let record = try await store.end(key, .revoked) else {
             return .init(status: 404, isJSON: false, text: "there is no such session\n")

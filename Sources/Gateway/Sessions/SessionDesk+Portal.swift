@@ -34,7 +34,7 @@ extension SessionDesk {
             defer { visits.subtract(1, ordering: .relaxed) }
             var request = request
             var live: (LiveSession, [UInt8])?
-            switch await session(of: request, sessions, request.host) {
+            switch await session(of: request, portal) {
             case .absent: break
             case .dead: request.hadCookie = true
             case .unavailable:
@@ -66,11 +66,14 @@ extension SessionDesk {
     }
 
     /// The session of a request's cookie.
-    private func session(of request: PortalRequest, _ sessions: SessionPlan, _ host: String) async -> Visitor {
-        let name = sessions.portal.sessionCookie(at: host, scheme: request.scheme)
-        let values = CookieHeader.values(of: name, in: request.fields)
+    private func session(of request: PortalRequest, _ portal: Portal) async -> Visitor {
+        let name = portal.sessionCookie(at: request.host, scheme: request.scheme)
+        let cookies = CookiePairs(request.fields)
+        let values = cookies.values(of: name)
         guard !values.isEmpty else { return .absent }
-        guard values.count == 1, let id = SessionID(cookieValue: values[0].utf8) else { return .dead }
+        guard values.count == 1, !cookies.isExcessive, let id = SessionID(cookieValue: values[0].utf8) else {
+            return .dead
+        }
         let (outcome, record) = await found(id.key)
         switch outcome {
         case .none: return .dead
@@ -78,34 +81,8 @@ extension SessionDesk {
         case .live(let session, let claims):
             // Known only from the cache while the store is away: the pages need the record.
             guard let record else { return .unavailable }
+            guard portal.counts(record, at: request.host) else { return .dead }
             return .live(record, session, claims)
         }
-    }
-}
-
-/// Cookies of a request, cold.
-enum CookieHeader {
-    /// All values of a name; more cookies than any browser sends count as two.
-    static func values(of name: String, in fields: [(name: String, value: String)]) -> [String] {
-        var found: [String] = []
-        var bytes = 0
-        var pairs = 0
-        for field in fields where field.name == "cookie" {
-            bytes += field.value.utf8.count
-            for pair in field.value.split(separator: ";") {
-                pairs += 1
-                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard trimmed(parts[0]) == name else { continue }
-                found.append(parts.count > 1 ? trimmed(parts[1]) : "")
-            }
-        }
-        return bytes > OwnCookies.longestField || pairs > OwnCookies.mostPairs ? found + found : found
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
     }
 }

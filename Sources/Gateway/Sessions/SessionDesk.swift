@@ -38,9 +38,17 @@ final class SessionDesk: Sendable {
     let hashing: HashingPool
     let throttle: LoginThrottle
     let audit: AuditDesk?
+    private let revocations: Revocations
 
-    init(store: any SessionStore, accounts: AccountSettings, settings: SessionSettings, audit: AuditDesk?) {
+    init(
+        store: any SessionStore,
+        accounts: AccountSettings,
+        settings: SessionSettings,
+        audit: AuditDesk?,
+        revocations: Revocations
+    ) {
         self.store = store
+        self.revocations = revocations
         self.audit = audit
         hashing = HashingPool(accounts.hashing)
         throttle = LoginThrottle(accounts.throttle)
@@ -66,6 +74,7 @@ final class SessionDesk: Sendable {
             }
         }
         let known = state.withLock { $0.portal?.accounts }
+        let revocations = revocations
         let portal = Portal(
             plan: material.plan,
             store: store,
@@ -74,7 +83,8 @@ final class SessionDesk: Sendable {
             hashing: hashing,
             throttle: throttle,
             pages: material.pages,
-            audit: audit ?? NoAudit() as any AuditSink
+            audit: audit ?? NoAudit() as any AuditSink,
+            isRevoked: { revocations.contains($0, now: Self.now) }
         )
         state.withLock {
             $0.portal = portal
@@ -311,6 +321,7 @@ extension LiveSession {
             authenticated: record.authenticated,
             strength: record.strength,
             csrf: Array(record.csrf.utf8),
+            site: Array(record.site.utf8),
             lastSeen: record.lastSeen
         )
     }

@@ -12,6 +12,7 @@ final class SessionPlan: Sendable {
     private let common: OwnCookies
     private let hasSites: Bool
     private let all: [[UInt8]]
+    private let shared: SharedHosts
     /// The path under which the gateway's own pages lie, without a slash at its end.
     let prefix: [UInt8]
     /// Origins beside the request's own that may use sessions, as browsers write them.
@@ -31,6 +32,7 @@ final class SessionPlan: Sendable {
         // None of them is for services, whichever host it was set for.
         all = (portal.sessionCookies + portal.ownCookies).map { Array($0.utf8) }
         common = OwnCookies(session: Array(portal.cookie.name.utf8), others: all)
+        shared = SharedHosts(portal)
         hasSites = portal.sites.contains { $0.cookie != nil && $0.cookie?.name != portal.cookie.name }
     }
 
@@ -43,6 +45,17 @@ final class SessionPlan: Sendable {
     private func ownCookies(of authority: UnsafeBufferPointer<UInt8>) -> OwnCookies {
         let name = portal.sessionCookie(at: String(decoding: authority, as: UTF8.self))
         return OwnCookies(session: Array(name.utf8), others: all)
+    }
+
+    /// Whether a session is one at this host, given without port and final dot: it began there, or one cookie with a
+    /// domain reaches both.
+    @inline(__always)
+    func holds(_ session: LiveSession, at host: UnsafeBufferPointer<UInt8>) -> Bool {
+        session.began(at: host) || !shared.isEmpty && isShared(session, host)
+    }
+
+    private func isShared(_ session: LiveSession, _ host: UnsafeBufferPointer<UInt8>) -> Bool {
+        session.withSite { shared.areOne($0, host) }
     }
 
     /// Tells cookies of ours from those of services.
