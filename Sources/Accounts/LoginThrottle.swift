@@ -93,12 +93,16 @@ public final class LoginThrottle: Sendable {
     ///
     /// It counts as a failure at once, so that attempts at the same time do not pass together; then call exactly one of
     /// `failed`, `succeeded` and `released` with the same attempt.
-    public func admit(_ attempt: LoginAttempt, now: Int64) -> ThrottleDecision {
+    ///
+    /// `isContinued`: it is the second factor of a login whose password was right a moment ago. It does not wait for
+    /// failures of others in between, or the owner could be kept waiting at every second step; it counts, though, and
+    /// the limit holds for it.
+    public func admit(_ attempt: LoginAttempt, isContinued: Bool = false, now: Int64) -> ThrottleDecision {
         tables.withLock { tables in
             // An attempt by a device that failed too often counts on below, and once more for the device: that tells it
             // from the device's own last one.
             if let device = knownDevice(attempt, tables, most: settings.limit - 1) {
-                let seconds = wait(tables.devices[device], now: now)
+                let seconds = isContinued ? 0 : wait(tables.devices[device], now: now)
                 if seconds > 0 { return .wait(seconds: seconds, why: .device) }
                 tables.devices.add(device, now: now)
                 return .go
@@ -108,8 +112,8 @@ public final class LoginThrottle: Sendable {
                 return .wait(seconds: longestDelay, why: .locked)
             }
             let waits: [(seconds: Int, why: ThrottleDecision.Reason)] = [
-                (wait(account, now: now), .account),
-                (wait(tables.pairs[pair(attempt)], now: now), .pair),
+                (isContinued ? 0 : wait(account, now: now), .account),
+                (isContinued ? 0 : wait(tables.pairs[pair(attempt)], now: now), .pair),
                 (tables.networks.wait(attempt.network, now: now), .network),
             ]
             if let longest = waits.max(by: { $0.seconds < $1.seconds }), longest.seconds > 0 {
