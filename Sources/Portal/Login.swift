@@ -181,7 +181,15 @@ extension Portal {
         }
         // Programs may send both factors at once.
         if form.isJSON, let code = form[FormField.code] {
-            switch try await check(code, of: account, visit) {
+            let verdict: CodeVerdict
+            do throws(PortalProblem) {
+                verdict = try await check(code, of: account, visit)
+            } catch {
+                // Nothing was tried: it is no failure of whoever logs in.
+                throttle.released(attempt, now: visit.now)
+                throw error
+            }
+            switch verdict {
             case .good(let method):
                 return try await begin(step, method: method, strength: 2, attempt, flow, ring, visit)
             case .bad(let reason):
