@@ -70,6 +70,7 @@ public final class LoginThrottle: Sendable {
         var pairs: StrikeTable<Pair>
         var devices: StrikeTable<Device>
         var networks: NetworkBudget
+        var refusals: RefusalNotes
     }
 
     private let settings: ThrottleSettings
@@ -84,7 +85,8 @@ public final class LoginThrottle: Sendable {
                 unknown: StrikeTable(capacity: settings.entries),
                 pairs: StrikeTable(capacity: settings.entries),
                 devices: StrikeTable(capacity: settings.entries),
-                networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries)
+                networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries),
+                refusals: RefusalNotes(capacity: settings.entries)
             )
         )
     }
@@ -132,6 +134,20 @@ public final class LoginThrottle: Sendable {
             }
             return .go
         }
+    }
+
+    /// Whether a refusal is worth a line in a log, and how many were not since the last that was; nil: it is not.
+    ///
+    /// The first of a minute is, of each account or network.
+    public func noteRefusal(_ attempt: LoginAttempt, _ reason: ThrottleDecision.Reason, now: Int64) -> Int? {
+        let key =
+            switch reason {
+            case .account, .locked, .device: RefusalNotes.Key(reason: reason, account: attempt.account)
+            case .pair: RefusalNotes.Key(reason: reason, account: attempt.account, network: attempt.network)
+            case .network: RefusalNotes.Key(reason: reason, account: "", network: attempt.network)
+            case .full: RefusalNotes.Key(reason: reason, account: "")
+            }
+        return tables.withLock { $0.refusals.note(key, now: now) }
     }
 
     /// Wrong: the delay begins now.

@@ -118,7 +118,7 @@ extension Portal {
         let name = found?.canonical ?? AccountName.canonical(typed) ?? "?"
         let attempt = attempt(name, exists: found != nil, ring, visit)
         if case .wait(let seconds, let why) = throttle.admit(attempt, now: visit.now) {
-            await note(AuditEvent(.throttled, visit, account: name, reason: why.rawValue))
+            await noteThrottled(attempt, name, why, visit)
             return again(.throttled, wait: max(seconds, 1))
         }
         let usable = found.flatMap { $0.isDisabled ? nil : $0 }

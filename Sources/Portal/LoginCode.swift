@@ -99,7 +99,7 @@ extension Portal {
             now: visit.now
         ) {
             try await keep(half, cookie)
-            await note(AuditEvent(.throttled, visit, account: account.canonical, reason: why.rawValue))
+            await noteThrottled(attempt, account.canonical, why, visit)
             return codeForm(
                 wish,
                 cookie,
