@@ -170,7 +170,8 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
         let account = step.account
-        let isAsked = plan.secondFactor != .off && account.totp != nil
+        // A route may want the code even where a login alone goes without it.
+        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2)
         if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {
             throttle.released(attempt, now: visit.now)
             await note(AuditEvent(.failure, visit, account: account.canonical, reason: "no_second_factor"))

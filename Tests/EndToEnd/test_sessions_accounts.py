@@ -359,6 +359,28 @@ class SecondFactor(Base):
         gateway = self.gateway(ACCOUNTS + "  second_factor: off\n" + REST)
         browser = Browser(gateway.port).sign_in(TINA)
         self.assertEqual(browser.facts().json["strength"], 1)
+        # A route that wants it all the same gets it, and by one login.
+        reply = browser.navigate("/strong")
+        self.assertIn("step_up=2", reply.location)
+        form = browser.login(TINA, path=reply.location).page.forms[0]
+        reply = browser.post(form["action"], {**form["fields"], "code": self.clock.next()})
+        self.assertEqual((reply.status, reply.location), (303, "/strong"))
+        self.assertEqual(browser.navigate("/strong", site="same-origin").status, 200)
+        self.assertIn("whoever has one is asked for it there", command("check", "--config", gateway.path))
+
+    def test_another_language_is_the_same_login(self):
+        browser, state = self.browser(), "A" * 43
+        page = browser.login(TINA, path=f"/auth/login?step_up=2&state={state}&return_to=/a%3Fb")
+        self.assertIn(CODE, browser.jar)
+        link = next(link for link in page.page.links if "lang=de" in link)
+        self.assertTrue(link.startswith("/auth/login/code?"), link)
+        for word in ("step_up=2", "state=" + state, "return_to=%2Fa%3Fb"):
+            self.assertIn(word, link)
+        page = browser.navigate(link, site="same-origin")
+        self.assertEqual((page.status, page.get("content-language")), (200, "de"))
+        form = page.page.forms[0]
+        reply = browser.post(form["action"], {**form["fields"], "code": self.clock.next()})
+        self.assertEqual((reply.status, reply.location), (303, "/a?b"))
 
 
 class Changes(Base):

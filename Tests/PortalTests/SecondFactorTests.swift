@@ -144,7 +144,12 @@ struct SecondFactorTests {
         #expect(strict.pages.login?.error == .noSecondFactor)
         #expect(try await strict.store.count() == 0)
         let off = try Rig { $0.secondFactor = .off }
-        #expect(await Browser(off).login("otto").status == 303)
+        let browser = Browser(off)
+        #expect(await browser.login("otto").status == 303)
+        // But where a route wants it.
+        #expect(await browser.login("otto", at: "/auth/login?step_up=2").status == 200)
+        #expect(await browser.enter(off.code()).status == 303)
+        #expect(await browser.session()?.strength == 2)
     }
 
     @Test("a half-done login is void when the password changes meanwhile")
