@@ -93,8 +93,12 @@ extension Portal {
             return await refuseHandoff(.handoffExpired, visit)
         }
         var answer = redirect(to: handoff.path, note: "handoff")
-        let isRemembered = parent.idle > plan.idle
-        answer.setSession(id.cookieValue, seconds: isRemembered ? record.expires - visit.now : nil, visit, plan)
+        answer.setSession(
+            id.cookieValue,
+            seconds: plan.isRemembered(parent) ? record.expires - visit.now : nil,
+            visit,
+            plan
+        )
         answer.ended = visit.session.map { [Ended(key: $0.key, record: $0, reason: .replaced)] } ?? []
         answer.began = record.key
         return answer

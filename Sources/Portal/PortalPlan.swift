@@ -1,4 +1,5 @@
 // COLD. What the portal needs to know of the configuration, with every default filled in.
+internal import Sessions
 public import Settings
 
 /// How the cookie of a session is set.
@@ -113,6 +114,9 @@ public struct PortalPlan: Sendable {
         let name = HostPattern.exact(Origin.name(host))
         return sites.first { $0.hosts.contains { $0.covers(name) } }?.cookie ?? cookie
     }
+
+    /// Whether whoever began a session wanted to stay logged in: its cookie outlives the browser.
+    func isRemembered(_ session: SessionRecord) -> Bool { rememberMe > 0 && session.idle > idle }
 
     /// Whether a session of one host is one of another: the same host, or one cookie for both.
     public func shares(_ site: String, _ host: String) -> Bool {
