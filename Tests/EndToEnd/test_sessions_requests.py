@@ -425,6 +425,7 @@ class Demands(Base):
         reply = browser.fetch("/strong")
         self.assertEqual((reply.status, reply.code), (401, "login_too_weak"))
         self.assertIn("insufficient_user_authentication", reply.get("www-authenticate"))
+        self.assertEqual(reply.json["login_url"], "/auth/login?step_up=2")
         reply = browser.navigate("/strong?a=1")
         self.assertEqual(reply.status, 303)
         self.assertIn("step_up=2", reply.location)
@@ -446,6 +447,7 @@ class Demands(Base):
         before = browser.session
         reply = browser.fetch("/fresh")
         self.assertEqual((reply.status, reply.code), (401, "login_too_old"))
+        self.assertEqual(reply.json["login_url"], "/auth/login?step_up=1")
         self.assertEqual(browser.fetch("/x").status, 200)
         reply = browser.navigate("/fresh")
         self.assertIn("step_up=1", reply.location)
