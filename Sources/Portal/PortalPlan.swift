@@ -163,6 +163,12 @@ public struct PortalPlan: Sendable {
         return sites.flatMap(\.hosts).compactMap { if case .exact(let host) = $0 { host } else { nil } }
     }
 
+    /// Whether a request asks for one of the pages that are nothing but a form.
+    func isForm(_ request: PortalRequest) -> Bool {
+        (request.method == "GET" || request.method == "HEAD")
+            && ["login", "login/code", "logout"].contains { request.path == path($0) }
+    }
+
     /// Where a navigation without a session is sent: a path of the same host.
     ///
     /// `target` is the path and query that were asked for, checked here; `host` the request's authority. `stepUp` is 0
