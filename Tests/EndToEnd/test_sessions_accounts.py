@@ -520,6 +520,15 @@ class Commands(unittest.TestCase):
         self.assertNotEqual(self.users.run("disable", "nobody", code=None), "")
         self.assertEqual(self.users.path.read_bytes(), before)
 
+    def test_names_with_quotes(self):
+        for number, name in enumerate(('say "hi" & *bye', "it's & *her's", '"', "\\", '\\" *a', "& *b")):
+            self.users.add(f"user{number}", "pass phrase number one", "--display-name", name)
+        self.assertEqual(len(re.findall(r"\buser\d\b", command("user", "list", "--file", self.users.path))), 6)
+        self.users.path.write_text("users:\n  - {name: a, display_name: 'it''s & *her''s'}\n")
+        self.assertIn("a", command("user", "list", "--file", self.users.path))
+        self.users.path.write_text("users:\n  - {name: a, display_name: 'x' , email: *b}\n")
+        self.assertIn("aliases", command("user", "list", "--file", self.users.path, code=None))
+
     def test_listing(self):
         self.users.add(ADA, None, "--role", "admin")
         self.users.add(BOB)
