@@ -64,6 +64,8 @@ extension Portal {
 
     /// `GET {prefix}/handoff` on a site: takes the code and begins a session.
     func takeHandoff(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        // Whoever only looks at a link must not use it up.
+        guard visit.request.method == "GET" else { return wrongMethod("GET", visit) }
         let visit = try await resolved(visit)
         let ring = try await keys()
         guard let flow = visit.flow(ring, plan) else { return refuse(.cookiesRefused, visit, retry: plan.afterLogin) }
