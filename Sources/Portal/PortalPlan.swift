@@ -175,7 +175,12 @@ public struct PortalPlan: Sendable {
     /// without a session, 1 when a recent login is wanted, 2 when a second factor is.
     public func loginLocation(target: String, host: String, scheme: String = "https", stepUp: Int = 0) -> String {
         var location = path(isSibling(host) ? "start" : "login")
-        if let checked = ReturnTarget.local(target, plan: self) {
+        // Browsers send `\` in a query as it is; coded, it means the same to services and nothing to other parsers.
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let query =
+            parts.count > 1
+            ? "?" + parts[1].split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "%5C") : ""
+        if let checked = ReturnTarget.local(parts[0] + query, plan: self) {
             location += "?return_to=" + PercentCoding.encode(checked)
         }
         if stepUp > 0 { location += (location.contains("?") ? "&" : "?") + "step_up=\(min(stepUp, 2))" }
