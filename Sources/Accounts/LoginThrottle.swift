@@ -70,6 +70,7 @@ public final class LoginThrottle: Sendable {
         var pairs: StrikeTable<Pair>
         var devices: StrikeTable<Device>
         var networks: NetworkBudget
+        var refusals: RefusalNotes
     }
 
     private let settings: ThrottleSettings
@@ -84,7 +85,8 @@ public final class LoginThrottle: Sendable {
                 unknown: StrikeTable(capacity: settings.entries),
                 pairs: StrikeTable(capacity: settings.entries),
                 devices: StrikeTable(capacity: settings.entries),
-                networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries)
+                networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries),
+                refusals: RefusalNotes(capacity: settings.entries)
             )
         )
     }
@@ -93,12 +95,16 @@ public final class LoginThrottle: Sendable {
     ///
     /// It counts as a failure at once, so that attempts at the same time do not pass together; then call exactly one of
     /// `failed`, `succeeded` and `released` with the same attempt.
-    public func admit(_ attempt: LoginAttempt, now: Int64) -> ThrottleDecision {
+    ///
+    /// `isContinued`: it is the second factor of a login whose password was right a moment ago. It does not wait for
+    /// failures of others in between, or the owner could be kept waiting at every second step; it counts, though, and
+    /// the limit holds for it.
+    public func admit(_ attempt: LoginAttempt, isContinued: Bool = false, now: Int64) -> ThrottleDecision {
         tables.withLock { tables in
             // An attempt by a device that failed too often counts on below, and once more for the device: that tells it
             // from the device's own last one.
             if let device = knownDevice(attempt, tables, most: settings.limit - 1) {
-                let seconds = wait(tables.devices[device], now: now)
+                let seconds = isContinued ? 0 : wait(tables.devices[device], now: now)
                 if seconds > 0 { return .wait(seconds: seconds, why: .device) }
                 tables.devices.add(device, now: now)
                 return .go
@@ -108,8 +114,8 @@ public final class LoginThrottle: Sendable {
                 return .wait(seconds: longestDelay, why: .locked)
             }
             let waits: [(seconds: Int, why: ThrottleDecision.Reason)] = [
-                (wait(account, now: now), .account),
-                (wait(tables.pairs[pair(attempt)], now: now), .pair),
+                (isContinued ? 0 : wait(account, now: now), .account),
+                (isContinued ? 0 : wait(tables.pairs[pair(attempt)], now: now), .pair),
                 (tables.networks.wait(attempt.network, now: now), .network),
             ]
             if let longest = waits.max(by: { $0.seconds < $1.seconds }), longest.seconds > 0 {
@@ -128,6 +134,20 @@ public final class LoginThrottle: Sendable {
             }
             return .go
         }
+    }
+
+    /// Whether a refusal is worth a line in a log, and how many were not since the last that was; nil: it is not.
+    ///
+    /// The first of a minute is, of each account or network.
+    public func noteRefusal(_ attempt: LoginAttempt, _ reason: ThrottleDecision.Reason, now: Int64) -> Int? {
+        let key =
+            switch reason {
+            case .account, .locked, .device: RefusalNotes.Key(reason: reason, account: attempt.account)
+            case .pair: RefusalNotes.Key(reason: reason, account: attempt.account, network: attempt.network)
+            case .network: RefusalNotes.Key(reason: reason, account: "", network: attempt.network)
+            case .full: RefusalNotes.Key(reason: reason, account: "")
+            }
+        return tables.withLock { $0.refusals.note(key, now: now) }
     }
 
     /// Wrong: the delay begins now.

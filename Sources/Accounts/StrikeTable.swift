@@ -3,8 +3,12 @@
 /// Failures in a row, and when the last one was.
 struct Strikes: Equatable {
     var count: Int
-    /// Unix seconds.
+    /// Unix seconds; an attempt that still goes on counts as one.
     var last: Int64
+    /// The same without attempts that still go on: what `last` is again when they are taken back.
+    var settled: Int64
+    /// Attempts that still go on.
+    var open: Int
 }
 
 /// A table of at most `capacity` counters.
@@ -27,29 +31,44 @@ struct StrikeTable<Key: Hashable> {
 
     var all: [(key: Key, strikes: Strikes)] { entries }
 
-    /// One failure more.
+    /// An attempt, which counts as a failure until it is taken back.
     mutating func add(_ key: Key, now: Int64) {
-        if let place = places[key] {
-            entries[place].strikes.count += 1
-            entries[place].strikes.last = now
-            return
-        }
-        if entries.count >= capacity { evict() }
-        places[key] = entries.count
-        entries.append((key, Strikes(count: 1, last: now)))
+        guard let place = places[key] else { return insert(key, now: now, open: 1) }
+        var strikes = entries[place].strikes
+        if strikes.open == 0 { strikes.settled = strikes.last }
+        strikes.count += 1
+        strikes.last = now
+        strikes.open += 1
+        entries[place].strikes = strikes
     }
 
-    /// The last failure was now.
+    /// An attempt failed: the last failure was now.
     mutating func stamp(_ key: Key, now: Int64) {
-        guard let place = places[key] else { return add(key, now: now) }
-        entries[place].strikes.last = max(now, entries[place].strikes.last)
+        guard let place = places[key] else { return insert(key, now: now, open: 0) }
+        var strikes = entries[place].strikes
+        strikes.last = max(now, strikes.last)
+        strikes.settled = strikes.last
+        strikes.open = max(0, strikes.open - 1)
+        entries[place].strikes = strikes
     }
 
-    /// One failure less.
+    /// An attempt was none: one failure less, and when it was the only one that went on, as long ago as before it.
+    ///
+    /// Otherwise whoever knows the password would wait anew for each right one while somebody else guesses.
     mutating func takeBack(_ key: Key) {
         guard let place = places[key] else { return }
-        entries[place].strikes.count -= 1
-        if entries[place].strikes.count <= 0 { _ = remove(key) }
+        var strikes = entries[place].strikes
+        strikes.count -= 1
+        strikes.open = max(0, strikes.open - 1)
+        if strikes.open == 0 { strikes.last = strikes.settled }
+        entries[place].strikes = strikes
+        if strikes.count <= 0 { _ = remove(key) }
+    }
+
+    private mutating func insert(_ key: Key, now: Int64, open: Int) {
+        if entries.count >= capacity { evict() }
+        places[key] = entries.count
+        entries.append((key, Strikes(count: 1, last: now, settled: now, open: open)))
     }
 
     /// Begins anew; what there was.

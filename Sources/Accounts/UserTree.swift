@@ -77,12 +77,27 @@ struct UserTree {
             line += 1
             var before: Unicode.Scalar = " "
             var quote: Unicode.Scalar?
+            var closed: Unicode.Scalar?
+            var isEscaped = false
             for (column, scalar) in content.enumerated() {
                 defer { before = scalar }
                 if let open = quote {
-                    if scalar == open { quote = nil }
+                    if isEscaped {
+                        isEscaped = false
+                    } else if scalar == "\\", open == "\"" {
+                        isEscaped = true
+                    } else if scalar == open {
+                        quote = nil
+                        closed = open
+                    }
                     continue
                 }
+                // Two single quotes are one within single quotes.
+                if scalar == "'", closed == scalar {
+                    (quote, closed) = (scalar, nil)
+                    continue
+                }
+                closed = nil
                 let isStart = [" ", "[", "{", ",", "-", ":"].contains(before)
                 if scalar == "#", before == " " { break }
                 if isStart, scalar == "\"" || scalar == "'" { quote = scalar }

@@ -22,6 +22,7 @@ struct CrossChecks {
         checkRules()
         for route in settings.routes { check(route) }
         checkCallers()
+        checkSecondFactor()
         guard !decoding.hasErrors else { return }
         checkNothingIsMissing()
         warnOfUnused()
@@ -197,6 +198,20 @@ struct CrossChecks {
         decoding.report(
             "route \(Spelling.quoted(first.name))\(more) asks for a credential, but nobody can have one; add issuers or accounts, or write auth: public",
             at: first.rule.auth == nil ? first.marks.section : first.marks["auth"]
+        )
+    }
+
+    /// Whoever turned the second factor off may not know of a route that still asks for it.
+    private func checkSecondFactor() {
+        guard let accounts = settings.accounts, accounts.secondFactor == .off else { return }
+        let routes = settings.routes.filter { $0.rules.contains { $0.session.strength > 1 } }
+        guard let first = routes.first, let demand = first.rules.first(where: { $0.session.strength > 1 })?.session
+        else { return }
+        let more = routes.count > 1 ? " (and \(routes.count - 1) more)" : ""
+        decoding.report(
+            "\(Self.subject(first))\(more) asks for a second factor, though second_factor is off: whoever has one is asked for it there, all others do not get in",
+            at: demand.marks["strength"],
+            severity: .warning
         )
     }
 

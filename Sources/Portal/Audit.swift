@@ -1,4 +1,5 @@
 // COLD. What is told to the audit log: who did what, never a secret.
+internal import Accounts
 internal import Sessions
 
 /// Something that an audit of logins needs to know.
@@ -36,6 +37,8 @@ public struct AuditEvent: Sendable, Equatable {
     public var site = ""
     /// Id of the request.
     public var requestID = ""
+    /// Events of this kind that were left out since the last one; a refusal by the throttle is not told each time.
+    public var leftOut = 0
 
     /// An event.
     public init(_ kind: Kind, time: Int64) {
@@ -90,6 +93,21 @@ extension Portal {
 
     /// Audits something that happens in any case: a refusal, a logout.
     func note(_ event: AuditEvent) async { try? await audit.record(event) }
+
+    /// Audits a refusal by the throttle: the first of a minute, with the number of those left out before it.
+    ///
+    /// A line is synced to disk, and a refusal costs whoever asks nothing.
+    func noteThrottled(
+        _ attempt: LoginAttempt,
+        _ account: String,
+        _ reason: ThrottleDecision.Reason,
+        _ visit: Visit
+    ) async {
+        guard let leftOut = throttle.noteRefusal(attempt, reason, now: visit.now) else { return }
+        var event = AuditEvent(.throttled, visit, account: account, reason: reason.rawValue)
+        event.leftOut = leftOut
+        await note(event)
+    }
 
     /// Audits ended sessions.
     func note(_ ended: [Ended], as kind: AuditEvent.Kind, _ visit: Visit) async {

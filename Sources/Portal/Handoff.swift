@@ -64,6 +64,8 @@ extension Portal {
 
     /// `GET {prefix}/handoff` on a site: takes the code and begins a session.
     func takeHandoff(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
+        // Whoever only looks at a link must not use it up.
+        guard visit.request.method == "GET" else { return wrongMethod("GET", visit) }
         let visit = try await resolved(visit)
         let ring = try await keys()
         guard let flow = visit.flow(ring, plan) else { return refuse(.cookiesRefused, visit, retry: plan.afterLogin) }
@@ -94,8 +96,12 @@ extension Portal {
             return await refuseHandoff(.handoffExpired, visit)
         }
         var answer = redirect(to: handoff.path, note: "handoff")
-        let isRemembered = parent.idle > plan.idle
-        answer.setSession(id.cookieValue, seconds: isRemembered ? record.expires - visit.now : nil, visit, plan)
+        answer.setSession(
+            id.cookieValue,
+            seconds: plan.isRemembered(parent) ? record.expires - visit.now : nil,
+            visit,
+            plan
+        )
         answer.ended = visit.session.map { [Ended(key: $0.key, record: $0, reason: .replaced)] } ?? []
         answer.began = record.key
         return answer

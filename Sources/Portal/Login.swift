@@ -118,7 +118,7 @@ extension Portal {
         let name = found?.canonical ?? AccountName.canonical(typed) ?? "?"
         let attempt = attempt(name, exists: found != nil, ring, visit)
         if case .wait(let seconds, let why) = throttle.admit(attempt, now: visit.now) {
-            await note(AuditEvent(.throttled, visit, account: name, reason: why.rawValue))
+            await noteThrottled(attempt, name, why, visit)
             return again(.throttled, wait: max(seconds, 1))
         }
         let usable = found.flatMap { $0.isDisabled ? nil : $0 }
@@ -170,7 +170,8 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
         let account = step.account
-        let isAsked = plan.secondFactor != .off && account.totp != nil
+        // A route may want the code even where a login alone goes without it.
+        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2)
         if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {
             throttle.released(attempt, now: visit.now)
             await note(AuditEvent(.failure, visit, account: account.canonical, reason: "no_second_factor"))
@@ -181,7 +182,15 @@ extension Portal {
         }
         // Programs may send both factors at once.
         if form.isJSON, let code = form[FormField.code] {
-            switch try await check(code, of: account, visit) {
+            let verdict: CodeVerdict
+            do throws(PortalProblem) {
+                verdict = try await check(code, of: account, visit)
+            } catch {
+                // Nothing was tried: it is no failure of whoever logs in.
+                throttle.released(attempt, now: visit.now)
+                throw error
+            }
+            switch verdict {
             case .good(let method):
                 return try await begin(step, method: method, strength: 2, attempt, flow, ring, visit)
             case .bad(let reason):

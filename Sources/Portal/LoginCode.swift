@@ -92,9 +92,14 @@ extension Portal {
             account.credentialVersion == half.credentials
         else { return startAgain(wish, flow, ring, visit) }
         let attempt = attempt(account.canonical, exists: true, ring, visit)
-        if case .wait(let seconds, let why) = throttle.admit(attempt, now: visit.now) {
+        // The first code goes with the password; further ones are guesses like any other.
+        if case .wait(let seconds, let why) = throttle.admit(
+            attempt,
+            isContinued: half.attempts == 0,
+            now: visit.now
+        ) {
             try await keep(half, cookie)
-            await note(AuditEvent(.throttled, visit, account: account.canonical, reason: why.rawValue))
+            await noteThrottled(attempt, account.canonical, why, visit)
             return codeForm(
                 wish,
                 cookie,

@@ -27,8 +27,10 @@ struct PageContext {
     /// The first heading, not escaped.
     private(set) var heading = ""
     private var isProblem = false
-    /// What a link to the same page in another language carries on, `&name=value`.
-    private(set) var carried = ""
+    /// Where the same page is in another language, with what it was asked for: a path, or empty for this very one.
+    private var address = ""
+    /// What a link there carries on beside it, `&name=value`.
+    private var carried = ""
 
     /// The context of a page.
     init(_ page: Page, _ strings: PageStrings, chosen: String?, title: String) {
@@ -53,6 +55,11 @@ struct PageContext {
         if let text { names[name] = PageText.escaped(text) }
     }
 
+    /// A link to the same page in another language.
+    func link(in language: String) -> String {
+        (address.isEmpty ? "?lang=\(language)" : PageText.link(address, language: language)) + carried
+    }
+
     /// Adds what is safe as it is.
     mutating func put(_ name: String, raw: Any) { names[name] = raw }
 
@@ -71,7 +78,7 @@ struct PageContext {
         put("return_to", page.returnTo)
         put("account", page.account)
         names["is_step_up"] = page.isStepUp
-        carry(page.returnTo, isStepUp: page.isStepUp)
+        carry(page.returnTo, at: page.action)
         names["offers_remember"] = page.offersRemember
         names["remember"] = page.remember
         // The field that is to be filled in next has the focus.
@@ -91,7 +98,7 @@ struct PageContext {
         put("return_to", page.returnTo)
         put("account", page.account)
         names["offers_recovery"] = page.offersRecovery
-        carry(page.returnTo, isStepUp: false)
+        carry(page.returnTo, at: page.action)
         names["is_wrong"] = page.error == .wrongCode
         problem(page.error, wait: page.waitSeconds)
     }
@@ -167,9 +174,11 @@ struct PageContext {
         put("account", page.account)
     }
 
-    private mutating func carry(_ target: String, isStepUp: Bool) {
+    /// The form's own path and query: they know of the site and of the step that the login is for, and lead to the form
+    /// whatever it was that answered with it.
+    private mutating func carry(_ target: String, at action: String) {
+        address = PageText.link(action) ?? ""
         if !target.isEmpty { carried += "&return_to=\(PageText.percentEncoded(target))" }
-        if isStepUp { carried += "&step_up=1" }
     }
 
     private mutating func problem(_ error: FormError?, wait: Int?) {

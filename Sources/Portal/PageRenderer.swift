@@ -137,11 +137,10 @@ public final class PageRenderer: PageRendering {
         context.put("style", raw: style)
         context.put("logo", logo)
         context.put("has_languages", raw: order.count > 1)
-        let carried = context.carried
         let choices: [[String: Any]] = order.map { code in
             [
                 "code": tag(code), "name": PageText.escaped(languages[code]?.name ?? code),
-                "href": PageText.escaped("?lang=\(code)\(carried)"),
+                "href": PageText.escaped(context.link(in: code)),
                 "is_current": code == language,
             ]
         }

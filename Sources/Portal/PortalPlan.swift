@@ -1,4 +1,5 @@
 // COLD. What the portal needs to know of the configuration, with every default filled in.
+internal import Sessions
 public import Settings
 
 /// How the cookie of a session is set.
@@ -114,6 +115,9 @@ public struct PortalPlan: Sendable {
         return sites.first { $0.hosts.contains { $0.covers(name) } }?.cookie ?? cookie
     }
 
+    /// Whether whoever began a session wanted to stay logged in: its cookie outlives the browser.
+    func isRemembered(_ session: SessionRecord) -> Bool { rememberMe > 0 && session.idle > idle }
+
     /// Whether a session of one host is one of another (an authority): the same host, or one cookie reaches both.
     public func shares(_ site: String, _ host: String) -> Bool {
         let site = Array(site.utf8)
@@ -161,13 +165,24 @@ public struct PortalPlan: Sendable {
         return sites.flatMap(\.hosts).compactMap { if case .exact(let host) = $0 { host } else { nil } }
     }
 
+    /// Whether a request asks for one of the pages that are nothing but a form.
+    func isForm(_ request: PortalRequest) -> Bool {
+        (request.method == "GET" || request.method == "HEAD")
+            && ["login", "login/code", "logout"].contains { request.path == path($0) }
+    }
+
     /// Where a navigation without a session is sent: a path of the same host.
     ///
     /// `target` is the path and query that were asked for, checked here; `host` the request's authority. `stepUp` is 0
     /// without a session, 1 when a recent login is wanted, 2 when a second factor is.
     public func loginLocation(target: String, host: String, scheme: String = "https", stepUp: Int = 0) -> String {
         var location = path(isSibling(host) ? "start" : "login")
-        if let checked = ReturnTarget.local(target, plan: self) {
+        // Browsers send `\` in a query as it is; coded, it means the same to services and nothing to other parsers.
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let query =
+            parts.count > 1
+            ? "?" + parts[1].split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "%5C") : ""
+        if let checked = ReturnTarget.local(parts[0] + query, plan: self) {
             location += "?return_to=" + PercentCoding.encode(checked)
         }
         if stepUp > 0 { location += (location.contains("?") ? "&" : "?") + "step_up=\(min(stepUp, 2))" }

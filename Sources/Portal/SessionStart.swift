@@ -16,6 +16,9 @@ extension Portal {
         let id = SessionID.make()
         // A step-up goes on with the login that it confirms, on all of its sites.
         let confirmed = visit.session.flatMap { $0.key == step.stepUp ? $0 : nil }
+        // Its form does not ask again who wants to stay logged in.
+        var step = step
+        if let confirmed, plan.isRemembered(confirmed) { step.isRemembered = true }
         let record = record(id.key, of: step, method: method, strength: strength, confirmed?.family, visit)
         var ended: [Ended]
         do throws(PortalProblem) {

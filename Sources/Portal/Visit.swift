@@ -20,7 +20,7 @@ struct Visit: Sendable {
         query = Submission.query(request.query)
         cookies = Cookies(request)
         source = RequestSource(request, allowed: plan.origins)
-        wantsPage = Negotiation.wantsPage(request)
+        wantsPage = Negotiation.wantsPage(request, asksForForm: plan.isForm(request))
         origin = Origin.make(scheme: request.scheme, host: request.host)
         site = Origin.name(request.host)
     }
@@ -55,7 +55,9 @@ struct Visit: Sendable {
 /// HTML or JSON.
 enum Negotiation {
     /// Whether the client wants a page: it prefers HTML in `Accept`, or leaves it open and navigates.
-    static func wantsPage(_ request: PortalRequest) -> Bool {
+    ///
+    /// Of one that says nothing of either: only when it sends a form, or `asksForForm`.
+    static func wantsPage(_ request: PortalRequest, asksForForm: Bool = false) -> Bool {
         if request.single("content-type").map(Submission.mediaType) == "application/json" { return false }
         let accept = request.fields.filter { $0.name == "accept" }.map(\.value).joined(separator: ",")
         let html = max(
@@ -67,8 +69,10 @@ enum Negotiation {
             quality(of: "application/problem+json", in: accept) ?? -1
         )
         if html > 0 || json > 0 { return html >= json }
-        guard let mode = request.single("sec-fetch-mode") else { return true }
-        return mode == "navigate"
+        if html == 0 { return false }
+        if let mode = request.single("sec-fetch-mode") { return mode == "navigate" }
+        guard request.method == "POST" else { return asksForForm }
+        return request.single("content-type").map(Submission.mediaType) == "application/x-www-form-urlencoded"
     }
 
     /// The quality of a type that is named in `accept`; nil when it is not.

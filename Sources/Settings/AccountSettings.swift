@@ -60,7 +60,7 @@ public struct AccountSettings: SettingsSection {
     }
     /// Whether a second factor is asked for.
     public enum SecondFactor: String, Sendable, CaseIterable {
-        /// Never, even of those who have one.
+        /// Not at a login, even of those who have one; only where a route wants it (`session.strength`).
         case off
         /// Of those who have one.
         case optional

@@ -26,6 +26,8 @@ public struct AuditEntry: Sendable, Equatable {
     public var reason = ""
     /// Id of the request.
     public var request = ""
+    /// Events of this kind that were left out since the last one.
+    public var leftOut = 0
 
     /// An event without particulars; empty ones do not appear in the line.
     public init(_ event: String, time: Int64) {
@@ -103,6 +105,10 @@ enum AuditChain {
         member(",\"site\":\"", entry.site, out)
         member(",\"reason\":\"", entry.reason, out)
         member(",\"request\":\"", entry.request, out)
+        if entry.leftOut > 0 {
+            out.append(",\"left_out\":")
+            out.append(decimal: UInt64(entry.leftOut))
+        }
         out.append(prevMark)
         out.append(link.previous)
         out.append("\"")

@@ -75,6 +75,43 @@ struct LoginThrottleTests {
         #expect(fresh.admit(attacker, now: 0) == .wait(seconds: 1, why: .pair))
     }
 
+    @Test("a right password does not begin the delay anew, and its code does not wait for guesses in between")
+    func released() {
+        let throttle = LoginThrottle()
+        var now: Int64 = 1000
+        for network in 0..<8 { _ = fail(throttle, &now, network: network) }
+        #expect(throttle.admit(attempt(), now: now + 7) == .wait(seconds: 1, why: .account))
+        now += 8
+        for _ in 0..<3 {
+            #expect(throttle.admit(attempt(), now: now) == .go)
+            throttle.released(attempt(), now: now)
+        }
+        // Of two at a time, the other one still counts.
+        #expect(throttle.admit(attempt(), now: now) == .go)
+        #expect(throttle.admit(attempt("ada", "192.0.2.2"), now: now) == .wait(seconds: 16, why: .account))
+        throttle.failed(attempt(), now: now)
+        #expect(throttle.admit(attempt(), now: now + 15) == .wait(seconds: 1, why: .account))
+        #expect(throttle.admit(attempt(), isContinued: true, now: now) == .go)
+        throttle.failed(attempt(), now: now)
+        #expect(throttle.admit(attempt(), now: now + 16) == .wait(seconds: 16, why: .account))
+        while throttle.locked().isEmpty { _ = fail(throttle, &now, network: Int(now)) }
+        #expect(throttle.admit(attempt(), isContinued: true, now: now) == .wait(seconds: 900, why: .locked))
+    }
+
+    @Test("of refusals one a minute is noted, with the number of those before it that were not")
+    func refusals() {
+        let throttle = LoginThrottle()
+        #expect(throttle.noteRefusal(attempt(), .account, now: 0) == 0)
+        for second in 1..<60 { #expect(throttle.noteRefusal(attempt(), .account, now: Int64(second)) == nil) }
+        #expect(throttle.noteRefusal(attempt("bob"), .network, now: 59) == 59)
+        #expect(throttle.noteRefusal(attempt("eve"), .network, now: 59) == nil)
+        #expect(throttle.noteRefusal(attempt(), .account, now: 60) == 1)
+        var notes = RefusalNotes(capacity: 2)
+        let noted = (0..<5).map { notes.note(RefusalNotes.Key(reason: .account, account: "\($0)"), now: 0) }
+        #expect(noted == [0, 0, nil, nil, nil])
+        #expect(notes.note(RefusalNotes.Key(reason: .account, account: "9"), now: 60) == 3)
+    }
+
     @Test("the owner on a known device gets in while strangers have locked the account and used up the network")
     func device() {
         let throttle = LoginThrottle()

@@ -1,5 +1,6 @@
 """Accounts: guesses are slowed down and owners are not locked out, second factors, and changes that reach sessions at once."""
 
+import json
 import os
 import pathlib
 import re
@@ -143,6 +144,48 @@ class Throttle(Base):
             statuses.append(reply.status)
         self.assertIn(429, statuses)
         self.assertLessEqual(statuses.count(401), 4)
+
+    def test_an_owner_with_a_second_factor_gets_in_between_guesses(self):
+        """A right password is no failure: the delay does not begin anew with it, and the code need not wait either."""
+        self.slow = self.gateway(THROTTLED.replace("free: 3", "free: 1") + REST, NETWORK=1000)
+        self.fail(TINA, 1, "127.0.0.9")
+        clock, owner = Clock(self.directory.secret), self.browser("127.0.0.8")
+        time.sleep(1.1)
+        form = owner.login(TINA).page.forms[0]
+        self.assertIn("/auth/login/code", form["action"])
+        reply = owner.post(form["action"], {**form["fields"], "code": clock.next()})
+        self.assertEqual((reply.status, owner.session is None), (303, False))
+        # Somebody guesses between password and code.
+        self.fail(TINA, 1, "127.0.0.9")
+        time.sleep(1.1)
+        owner = self.browser("127.0.0.7")
+        form = owner.login(TINA).page.forms[0]
+        self.assertEqual(self.fail(TINA, 1, "127.0.0.10"), [401])
+        reply = owner.post(form["action"], {**form["fields"], "code": clock.next()})
+        self.assertEqual(reply.status, 303)
+
+    def test_codes_after_a_wrong_one_wait(self):
+        self.slow = self.gateway(THROTTLED.replace("free: 3", "free: 1") + REST, NETWORK=1000)
+        browser = self.browser()
+        form = browser.login(TINA).page.forms[0]
+        statuses = [browser.post(form["action"], {**form["fields"], "code": "000000"}).status for _ in range(3)]
+        self.assertEqual(statuses, [401, 429, 429])
+
+    def test_refusals_are_audited_once_a_minute(self):
+        self.slow = self.gateway(THROTTLED + REST + "audit_log: {path: audit.log}\n", NETWORK=1000)
+        lines = lambda: [
+            line
+            for line in map(json.loads, pathlib.Path(self.slow.folder, "audit.log").read_text().splitlines())
+            if line["event"] == "throttled"
+        ]
+        statuses = self.fail(BOB, 40)
+        self.assertGreater(statuses.count(429), 30)
+        self.assertEqual([(line["account"], "left_out" in line) for line in lines()], [(BOB, False)])
+        self.fail(ADA, 12)
+        told = lines()
+        self.assertEqual((len(told), told[1]["account"]), (2, ADA))
+        self.assertEqual(told[1]["left_out"], statuses.count(429) - 1)
+        command("audit", "verify", pathlib.Path(self.slow.folder, "audit.log"))
 
     def test_no_session_is_lost_by_it(self):
         browser = self.browser().sign_in(ADA)
@@ -316,6 +359,28 @@ class SecondFactor(Base):
         gateway = self.gateway(ACCOUNTS + "  second_factor: off\n" + REST)
         browser = Browser(gateway.port).sign_in(TINA)
         self.assertEqual(browser.facts().json["strength"], 1)
+        # A route that wants it all the same gets it, and by one login.
+        reply = browser.navigate("/strong")
+        self.assertIn("step_up=2", reply.location)
+        form = browser.login(TINA, path=reply.location).page.forms[0]
+        reply = browser.post(form["action"], {**form["fields"], "code": self.clock.next()})
+        self.assertEqual((reply.status, reply.location), (303, "/strong"))
+        self.assertEqual(browser.navigate("/strong", site="same-origin").status, 200)
+        self.assertIn("whoever has one is asked for it there", command("check", "--config", gateway.path))
+
+    def test_another_language_is_the_same_login(self):
+        browser, state = self.browser(), "A" * 43
+        page = browser.login(TINA, path=f"/auth/login?step_up=2&state={state}&return_to=/a%3Fb")
+        self.assertIn(CODE, browser.jar)
+        link = next(link for link in page.page.links if "lang=de" in link)
+        self.assertTrue(link.startswith("/auth/login/code?"), link)
+        for word in ("step_up=2", "state=" + state, "return_to=%2Fa%3Fb"):
+            self.assertIn(word, link)
+        page = browser.navigate(link, site="same-origin")
+        self.assertEqual((page.status, page.get("content-language")), (200, "de"))
+        form = page.page.forms[0]
+        reply = browser.post(form["action"], {**form["fields"], "code": self.clock.next()})
+        self.assertEqual((reply.status, reply.location), (303, "/a?b"))
 
 
 class Changes(Base):
@@ -471,6 +536,15 @@ class Commands(unittest.TestCase):
             self.assertEqual(self.users.path.read_bytes(), before, (name, password, text))
         self.assertNotEqual(self.users.run("disable", "nobody", code=None), "")
         self.assertEqual(self.users.path.read_bytes(), before)
+
+    def test_names_with_quotes(self):
+        for number, name in enumerate(('say "hi" & *bye', "it's & *her's", '"', "\\", '\\" *a', "& *b")):
+            self.users.add(f"user{number}", "pass phrase number one", "--display-name", name)
+        self.assertEqual(len(re.findall(r"\buser\d\b", command("user", "list", "--file", self.users.path))), 6)
+        self.users.path.write_text("users:\n  - {name: a, display_name: 'it''s & *her''s'}\n")
+        self.assertIn("a", command("user", "list", "--file", self.users.path))
+        self.users.path.write_text("users:\n  - {name: a, display_name: 'x' , email: *b}\n")
+        self.assertIn("aliases", command("user", "list", "--file", self.users.path, code=None))
 
     def test_listing(self):
         self.users.add(ADA, None, "--role", "admin")

@@ -135,6 +135,13 @@ class Domains(SessionCase):
         self.assertEqual((again.status, SESSION in again.cookies), (400, False))
         self.assertEqual(shop.fetch("/x", cookies=f"{SESSION}={cookie}", keep=False).status, 200)
 
+    def test_looking_does_not_use_a_code_up(self):
+        location = self.hand_off(self.user)
+        at, path = self.go(self.user, location)
+        reply = at.send("HEAD", path)
+        self.assertEqual((reply.status, reply.get("allow")), (405, "GET"))
+        self.assertEqual((at.navigate(path, site="cross-site").location, self.cookie(self.user, SHOP) is None), ("/x", False))
+
     def test_a_code_is_bound_to_its_browser(self):
         """Login CSRF: somebody is sent to a code that another asked for."""
         location = self.hand_off(self.user)

@@ -340,6 +340,14 @@ class Remembered(Base):
         self.assertEqual(reply.cookies[SESSION].names["max-age"], str(720 * 3600))
         self.assertGreater(browser.facts().json["absolute_seconds_left"], 719 * 3600)
         self.assertGreater(browser.facts().json["idle_seconds_left"], 8 * 3600)
+        # Confirming who one is does not take it away.
+        reply = browser.login(path="/auth/login?step_up=1")
+        self.assertEqual((reply.status, reply.cookies[SESSION].names["max-age"]), (303, str(720 * 3600)))
+        self.assertGreater(browser.facts().json["absolute_seconds_left"], 719 * 3600)
+        self.assertGreater(browser.facts().json["idle_seconds_left"], 8 * 3600)
+        other = self.browser().sign_in()
+        reply = other.login(path="/auth/login?step_up=1")
+        self.assertNotIn("max-age", reply.cookies[SESSION].names)
 
 
 class Insecure(unittest.TestCase):

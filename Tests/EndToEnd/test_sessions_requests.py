@@ -196,6 +196,15 @@ class Negotiation(Base):
             ("GET", "/x", mode("navigate", "document"), 303),
             ("GET", "/x", [], 401), ("GET", "/x", [("Accept", "*/*")], 401),
             ("GET", "/x", [("Accept", "application/json")], 401),
+            ("GET", "/x", [("Accept", "application/json, text/html;q=0")], 401),
+            ("GET", "/x", [("Accept", "application/json;q=0.9,text/html;q=0.1")], 401),
+            ("GET", "/x", [("Accept", "application/problem+json, text/html ; Q=0.999")], 401),
+            ("GET", "/x", [("Accept", "text/html;q=0.000, */*")], 401), ("GET", "/x", [("Accept", "text/html2,x/text/html")], 401),
+            ("GET", "/x", [("Accept", 'x/y;z=", text/html"')], 401), ("GET", "/x", [("Accept", "text/html;q=x")], 401),
+            ("GET", "/x", [("Accept", "TEXT/HTML")], 303), ("GET", "/x", [("Accept", "a/b ,\tText/Html;level=1; q=0.5")], 303),
+            ("GET", "/x", [("Accept", "application/json;q=0.5,text/html;q=0.5")], 303),
+            ("GET", "/x", [("Accept", "image/png"), ("Accept", "text/html")], 303),
+            ("GET", "/x", [("Accept", "text/html;q=0.4"), ("X", "y"), ("Accept", "application/json;q=0.5")], 401),
             ("POST", "/x", html, 401), ("GET", "/x", mode("cors", "empty") + html, 401),
             ("GET", "/x", mode("same-origin") + html, 401),
             ("GET", "/x", mode("no-cors", "image") + html, 401), ("GET", "/x", mode("navigate", "iframe") + html, 401),
@@ -220,6 +229,35 @@ class Negotiation(Base):
             self.assertIsNotNone(reply.get("www-authenticate"))
             self.assertIsNone(reply.get("access-control-allow-origin"))
             self.assertNotIn("location", dict(reply.fields))
+
+    def test_programs_get_no_pages_of_the_portal_that_they_did_not_ask_for(self):
+        for accept in ([], [("Accept", "*/*")]):
+            for method, path in (("GET", "/auth/sessions"), ("DELETE", "/auth/sessions/" + "A" * 43), ("GET", "/auth/session")):
+                reply = self.browser().send(method, path, accept)
+                self.assertEqual((reply.status, reply.get("content-type")), (401, "application/problem+json"), (method, path))
+                self.assertEqual(reply.json["login_url"], "/auth/login")
+            reply = self.browser().send("POST", "/auth/logout", accept)
+            self.assertNotIn("html", reply.get("content-type") or "")
+            # What is nothing but a form is one.
+            reply = self.browser().send("GET", "/auth/login", accept)
+            self.assertEqual((reply.status, reply.get("content-type")), (200, "text/html; charset=utf-8"))
+            fields = [*accept, ("Content-Type", "application/x-www-form-urlencoded")]
+            reply = self.browser().send("POST", "/auth/login", fields, b"username=a")
+            self.assertEqual(reply.get("content-type"), "text/html; charset=utf-8")
+        reply = self.browser().send("GET", "/auth/sessions", [("Accept", "text/html")])
+        self.assertEqual((reply.status, reply.location), (303, "/auth/login?return_to=/auth/sessions"))
+
+    def test_a_stream_of_events_is_nothing_else(self):
+        live = Live(self.browser().sign_in(), "/auth/session/events")
+        self.addCleanup(live.close)
+        self.assertIn(b"\r\nX-Content-Type-Options: nosniff\r\n", live.bytes)
+
+    def test_a_backslash_in_a_query_is_led_back_to(self):
+        reply = self.gateway.get("/x?path=C:\\b\\", fields=[("Accept", "text/html")])
+        target = urllib.parse.parse_qs(urllib.parse.urlsplit(reply.field("Location")).query)["return_to"]
+        self.assertEqual((reply.status, target), (303, ["/x?path=C:%5Cb%5C"]))
+        reply = self.gateway.get("/\\evil.example?a", fields=[("Accept", "text/html")])
+        self.assertNotIn("return_to", reply.field("Location") or "")
 
     def test_the_gateway_s_own_pages_come_before_all_routes(self):
         for path in ("/auth/login", "/auth/../auth/login", "//auth/login", "/open/../auth/login"):
@@ -472,6 +510,7 @@ class Demands(Base):
         reply = browser.fetch("/strong")
         self.assertEqual((reply.status, reply.code), (401, "login_too_weak"))
         self.assertIn("insufficient_user_authentication", reply.get("www-authenticate"))
+        self.assertEqual(reply.json["login_url"], "/auth/login?step_up=2")
         reply = browser.navigate("/strong?a=1")
         self.assertEqual(reply.status, 303)
         self.assertIn("step_up=2", reply.location)
@@ -493,6 +532,7 @@ class Demands(Base):
         before = browser.session
         reply = browser.fetch("/fresh")
         self.assertEqual((reply.status, reply.code), (401, "login_too_old"))
+        self.assertEqual(reply.json["login_url"], "/auth/login?step_up=1")
         self.assertEqual(browser.fetch("/x").status, 200)
         reply = browser.navigate("/fresh")
         self.assertIn("step_up=1", reply.location)

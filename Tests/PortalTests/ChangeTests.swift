@@ -134,15 +134,33 @@ struct SubmissionTests {
         "Accept decides between page and JSON, else whether it is a navigation",
         arguments: [
             ("text/html", "", true), ("text/html,application/json;q=0.9", "", true), ("application/json", "", false),
-            ("application/json,text/html;q=0.5", "", false), ("application/problem+json", "", false), ("*/*", "", true),
-            ("*/*", "navigate", true), ("*/*", "cors", false), ("", "", true),
-            ("text/html;q=0,application/json", "", false),
+            ("application/json,text/html;q=0.5", "", false), ("application/problem+json", "", false),
+            ("*/*", "", false),
+            ("*/*", "navigate", true), ("*/*", "cors", false), ("", "", false), ("", "navigate", true),
+            ("text/html;q=0,application/json", "", false), ("text/html;q=0,*/*", "navigate", false),
         ]
     )
     func negotiation(_ accept: String, _ mode: String, _ wantsPage: Bool) {
         var fields: [(name: String, value: String)] = accept.isEmpty ? [] : [("accept", accept)]
         if !mode.isEmpty { fields.append(("sec-fetch-mode", mode)) }
         #expect(Negotiation.wantsPage(PortalRequest(path: "/", host: "h", fields: fields, now: 0)) == wantsPage)
+    }
+
+    @Test(
+        "who says nothing of HTML gets a page where there is nothing else to have: for a form, or by sending one",
+        arguments: [
+            ("GET", "/auth/login", "", true), ("HEAD", "/auth/login/code", "", true),
+            ("GET", "/auth/sessions", "", false),
+            ("DELETE", "/auth/sessions/x", "", false), ("POST", "/auth/login", "", false),
+            ("POST", "/auth/logout", "application/x-www-form-urlencoded; charset=utf-8", true),
+            ("POST", "/auth/login", "application/json", false), ("POST", "/auth/login", "text/plain", false),
+        ]
+    )
+    func openNegotiation(_ method: String, _ path: String, _ type: String, _ wantsPage: Bool) {
+        var fields: [(name: String, value: String)] = [("accept", "*/*")]
+        if !type.isEmpty { fields.append(("content-type", type)) }
+        let request = PortalRequest(method: method, path: path, host: "h", fields: fields, now: 0)
+        #expect(Visit(request, plan: PortalPlan()).wantsPage == wantsPage)
     }
 }
 

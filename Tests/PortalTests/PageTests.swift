@@ -162,7 +162,7 @@ struct PageTests {
         let text = try html(login(), "en", lang: "de")
         #expect(text.contains("<html lang=\"de\""))
         #expect(text.contains("action=\"/auth/login?lang=de\""))
-        #expect(text.contains("href=\"?lang=en&amp;return_to=%2Forders%3Fid%3D1%26x%3D2\""))
+        #expect(text.contains("href=\"/auth/login?lang=en&amp;return_to=%2Forders%3Fid%3D1%26x%3D2\""))
         #expect(try html(login(), "de", lang: "fr").contains("<html lang=\"de\""))
         #expect(try html(login(), "de", lang: "\"><script>").contains("<html lang=\"de\""))
     }

@@ -94,6 +94,10 @@ struct ReturnTargetTests {
     @Test("the gate sends browsers to the login with a target, or without one that would lead away")
     func loginLocation() {
         #expect(plan.loginLocation(target: "/a?b=c&d", host: "h") == "/auth/login?return_to=/a%3Fb%3Dc%26d")
+        #expect(
+            plan.loginLocation(target: "/a?q=C:\\b\\", host: "h") == "/auth/login?return_to=/a%3Fq%3DC%3A%255Cb%255C"
+        )
+        #expect(plan.loginLocation(target: "/\\evil.example?a", host: "h") == "/auth/login")
         #expect(plan.loginLocation(target: "//evil.example", host: "h") == "/auth/login")
         #expect(plan.loginLocation(target: "/auth/login", host: "h", stepUp: 1) == "/auth/login?step_up=1")
         var several = plan

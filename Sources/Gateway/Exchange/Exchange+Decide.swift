@@ -23,7 +23,7 @@ extension Exchange {
         let bytes = UnsafePointer(input)
         connection.judgePeer(plan.snapshot)
         takeRequestID(head, bytes, plan.snapshot.fields, trusted: connection.isTrusted)
-        note.acceptsHTML = acceptsHTML(head, bytes)
+        note.acceptsHTML = AcceptedForm.prefersHTML(head, bytes)
         note.isGRPC = connection.isStream && GRPC.isCall(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
         // An absolute target without path and query means the same (RFC 9112 §3.2.4).
@@ -147,14 +147,6 @@ extension Exchange {
             }
         }
         return -1
-    }
-
-    private func acceptsHTML(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
-        let index = head.first(.accept)
-        guard index >= 0 else { return false }
-        let value = head[index].value
-        let needle: StaticString = "text/html"
-        return memmem(input + value.start, value.count, needle.utf8Start, needle.utf8CodeUnitCount) != nil
     }
 
     private func refusalBeforeRouting(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Problem? {

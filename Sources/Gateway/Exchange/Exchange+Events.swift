@@ -27,6 +27,7 @@ extension Exchange {
         out.removeAll()
         HeadWriter.appendStatusLine(200, to: out)
         out.append("Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n")
+        out.append("X-Content-Type-Options: nosniff\r\n")
         appendSessionLines(to: out)
         if !connection.listener.hstsLine.isEmpty { out.append(connection.listener.hstsLine) }
         out.append(plan.snapshot.fields.requestIDLine)

@@ -204,7 +204,8 @@ extension Exchange {
                 host: String(
                     decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
                     as: UTF8.self
-                )
+                ),
+                for: reason
             )
         }
         refuseAfterHead(problem, head, connection)

@@ -70,12 +70,11 @@ extension Exchange {
     ) {
         var target = String(decoding: worker.target.path, as: UTF8.self)
         if worker.target.hasQuery { target += "?" + text(worker.target.query, input) }
-        let stepUp = reason == .loginTooWeak ? 2 : reason == .loginTooOld ? 1 : 0
         let location = sessions.portal.loginLocation(
             target: target,
             host: text(head.authority, input),
             scheme: sessions.isSecure || connection.isSecure ? "https" : "http",
-            stepUp: stepUp
+            stepUp: SessionPlan.stepUp(for: reason)
         )
         let out = worker.compose
         out.removeAll()

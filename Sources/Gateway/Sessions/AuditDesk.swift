@@ -26,6 +26,7 @@ final class AuditDesk: AuditSink {
         entry.site = event.site
         entry.reason = event.reason
         entry.request = event.requestID
+        entry.leftOut = event.leftOut
         do throws(AuditLogError) {
             try await log.append(entry)
         } catch {

@@ -64,10 +64,15 @@ final class SessionPlan: Sendable {
     /// The Set-Cookie line that removes a session cookie which counts for nothing.
     func clearingLine(host: String) -> String { "Set-Cookie: \(portal.cookie(at: host).line(""))\r\n" }
 
-    /// Where a program is told to log in.
-    func loginURL(host: String) -> [UInt8] {
-        Array(portal.path(portal.isSibling(host) ? "start" : "login").utf8)
+    /// Where a program is told to log in; for a session that does not do, to a login that makes one that does.
+    func loginURL(host: String, for reason: Reason) -> [UInt8] {
+        let stepUp = Self.stepUp(for: reason)
+        let path = portal.path(portal.isSibling(host) ? "start" : "login")
+        return Array((stepUp == 0 ? path : "\(path)?step_up=\(stepUp)").utf8)
     }
+
+    /// What a login page is asked for after a refusal: 0 a login, 1 a fresh one, 2 one with a second factor.
+    static func stepUp(for reason: Reason) -> Int { reason == .loginTooWeak ? 2 : reason == .loginTooOld ? 1 : 0 }
 
     /// Whether a path of ours only tells about the session.
     func isWatching(_ path: String) -> Bool {
