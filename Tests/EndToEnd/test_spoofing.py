@@ -239,3 +239,34 @@ class TrustedPeers(TestCase):
             for alias in ALIASES.get(name, [name]):
                 with self.subTest(alias):
                     self.assertNotIn("forged", self.gateway.get("/open", None, [(alias, "forged")]).body)
+
+
+class OwnIDName(TestCase):
+    """The field of the request's id is protected under whatever name it has."""
+
+    configuration = "http: {unusual_names: allow, request_id_header: X-Correlation-Id}\n" + Keys.ISSUERS + ROUTES
+
+    def test_ids_under_that_name_are_ours(self):
+        for name in aliases("X-Correlation-Id"):
+            with self.subTest(name):
+                answer = self.gateway.get("/open", None, [(name, "forged"), ("X-Other", "kept")])
+                self.assertNotIn("forged", answer.body)
+                self.assertIn("kept", answer.body)
+                self.assertEqual(len(answer.seen("X-Correlation-Id")), 1)
+
+    def test_no_id_arrives_as_a_trailer(self):
+        lines = "".join(f"{name}: forged\r\n" for name in aliases("X-Correlation-Id"))
+        answer = self.gateway.raw(
+            b"POST /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"5\r\nhello\r\n0\r\nX-Check: kept\r\n" + lines.encode() + b"\r\n"
+        )
+        self.assertIn(b"X-Check: kept", answer)
+        self.assertNotIn(b"forged", answer)
+
+    def test_connection_cannot_take_it_away(self):
+        for name in aliases("X-Correlation-Id"):
+            for value in (name, "close, " + name):
+                with self.subTest(value):
+                    self.upstream.forget()
+                    answer = self.gateway.get("/open", None, [("Connection", value)])
+                    self.assertEqual((answer.status, self.upstream.received()), (400, b""))

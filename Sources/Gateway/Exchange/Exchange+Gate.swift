@@ -26,6 +26,12 @@ extension Exchange {
             isLast = true
             return refuseAfterHead(Problem(protection.reason, status: 400), head, connection)
         }
+        if snapshot.fields.hasOwnIDName, snapshot.fields.ownIDName.isNamedByConnection(head, bytes) {
+            // As for X-Request-Id, which the parser refuses there.
+            worker.refused(.connectionNamesEssential)
+            isLast = true
+            return refuseAfterHead(Problem(ProtocolError.connectionNamesEssential), head, connection)
+        }
         if head.hasUnusualNames, snapshot.fields.unusualNames == .allow { dropAliases(head, bytes) }
         if snapshot.table.looksAtFields, !connection.isTrusted { dropForwarding(head) }
         let host = UnsafeBufferPointer(start: bytes + head.host.start, count: head.host.count)

@@ -144,14 +144,7 @@ extension Exchange {
             if field.isDropped { continue }
             switch field.id {
             case .other:
-                if !fields.requestIDName.isEmpty,
-                    Self.equalIgnoringCase(
-                        UnsafeBufferPointer(start: input + field.name.start, count: field.name.count),
-                        fields.requestIDName
-                    )
-                {
-                    head.fields.drop(i)
-                } else if field.hasUnusualName, fields.unusualNames == .drop {
+                if field.hasUnusualName, fields.unusualNames == .drop {
                     head.fields.drop(i)
                     worker.metrics.add(.fieldsDropped, 1)
                 }
@@ -181,6 +174,7 @@ extension Exchange {
             default: break
             }
         }
+        if fields.hasOwnIDName { fields.ownIDName.dropProtected(in: head.fields, input) }
         if hasOwnCookies {
             // All fields are written anew, so that their order stays.
             var i = head.first(.cookie)
