@@ -210,6 +210,14 @@ class UnusualNamesAllowed(Spoofing):
         names = "Content_Length Transfer_Encoding X_Real_IP Host. _Host Cookie_ X__Forwarded__For Forwarded_ X-HTTP-Method_Override Connection_"
         self.check_gone("/open", None, names.split())
 
+    def test_nor_do_long_ones(self):
+        for name in FORWARDING + OVERRIDES + ["X-Request-Id", "Content-Length"]:
+            squeezed = name.replace("-", "_" * 60)
+            self.check_gone("/open", None, [squeezed, "_" * 70 + name, name + "." * 70, "~" * 200 + squeezed + "~" * 200])
+        self.check_gone("/open", None, ["X_Forwarded_" + "a" * 100, "x.original." + "b." * 50])
+        answer = self.gateway.get("/open", None, [("my_" + "long_" * 30 + "field", "kept"), ("_" * 70 + "Forwarded_Fors", "kept")])
+        self.assertEqual(answer.body.count("kept"), 2)
+
 
 class TrustedPeers(TestCase):
     configuration = "trusted_proxies: [127.0.0.0/8]\nhttp: {forwarded: both, request_id_header: X-Correlation-Id}\n" + Keys.ISSUERS + ROUTES
