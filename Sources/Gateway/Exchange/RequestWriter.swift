@@ -47,7 +47,8 @@ extension Exchange {
         case .none, .untilClose: break
         }
         if head.expectsContinue, !isHTTP10, !requestComplete { out.append("Expect: 100-continue\r\n") }
-        if head.teTrailers { out.append("TE: trailers\r\nConnection: TE\r\n") }
+        // An HTTP/1.0 client gets no trailers, whatever it says (RFC 9110 §6.5).
+        if head.teTrailers, !isHTTP10 { out.append("TE: trailers\r\nConnection: TE\r\n") }
         if upgrade {
             out.append("Connection: upgrade\r\nUpgrade: ")
             out.append(upgradeName)
