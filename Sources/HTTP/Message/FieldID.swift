@@ -7,8 +7,8 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
     case contentLength, contentRange, contentType, cookie, date, etag, expect, expires, forwarded, from, host
     case http2Settings, ifMatch, ifModifiedSince, ifNoneMatch, ifRange, ifUnmodifiedSince, keepAlive, lastModified
     case location, maxForwards, origin, pragma, proxyAuthenticate, proxyAuthenticationInfo, proxyAuthorization
-    case proxyConnection, range, referer, retryAfter, server, setCookie, te, traceparent, tracestate, trailer
-    case transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
+    case proxyConnection, range, referer, retryAfter, server, setCookie, strictTransportSecurity, te, traceparent
+    case tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
     case secWebSocketKey, secWebSocketVersion, secWebSocketProtocol, secWebSocketExtensions, secWebSocketAccept
     case xForwardedFor, xForwardedHost, xForwardedProto, xForwardedPort
     /// Any other `x-forwarded-…`, and `x-envoy-…`.
@@ -63,6 +63,7 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
         case .retryAfter: "retry-after"
         case .server: "server"
         case .setCookie: "set-cookie"
+        case .strictTransportSecurity: "strict-transport-security"
         case .te: "te"
         case .traceparent: "traceparent"
         case .tracestate: "tracestate"
