@@ -25,6 +25,11 @@ routes:
   - {name: rest, match: {path: /}, forward: {upstream: a, authorization: strip}}
   - {name: proto, match: {path: /proto, headers: [{name: X-Forwarded-Proto, value: https}]}, auth: public, respond: {status: 299}}
   - {name: noproto, match: {path: /proto}, auth: public, respond: {status: 298}}
+  - {name: method, match: {path: /method, headers: [{name: X-HTTP-Method-Override, value: DELETE}]}, auth: public, respond: {status: 299}}
+  - {name: nomethod, match: {path: /method}, auth: public, respond: {status: 298}}
+  - {name: id, match: {path: /id, headers: [{name: X-Request-Id}]}, auth: public, respond: {status: 299}}
+  - {name: ownid, match: {path: /id, headers: [{name: X-Correlation-Id}]}, auth: public, respond: {status: 297}}
+  - {name: noid, match: {path: /id}, auth: public, respond: {status: 298}}
 """
 PROTECTED = "X-User-Id X-User-Email X-User-Roles X-Auth-Issuer X-Portcullis-Assertion X-Internal-Secret Tenant X-N-1".split()
 SEPARATORS = "_.!#$%&'*+^|~`-"
@@ -130,6 +135,10 @@ class Spoofing(TestCase):
     def test_no_route_is_chosen_by_what_a_stranger_says(self):
         self.assertEqual(self.gateway.get("/proto", None, [("X-Forwarded-Proto", "https")]).status, 298)
         self.assertEqual(self.gateway.get("/proto", None, [("x-forwarded-proto", "https")] * 2).status, 298)
+        self.assertEqual(self.gateway.get("/method", None, [("X-HTTP-Method-Override", "DELETE")]).status, 298)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Request-Id", "a")]).status, 298)
+        # Not the name of the id here.
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 297)
 
     def test_request_ids_are_ours(self):
         for name in ("X-Request-Id", "x-request-id", "X-REQUEST-ID", "X_Request_Id", "X.Request.Id"):
@@ -234,6 +243,9 @@ class TrustedPeers(TestCase):
         self.assertEqual(answer.seen("Forwarded"), ["for=203.0.113.7", 'for=127.0.0.1;host="gateway.example";proto=http'])
         self.assertEqual(answer.seen("X-Correlation-Id"), ["abc-123"])
         self.assertEqual(self.gateway.get("/proto", None, [("X-Forwarded-Proto", "https")]).status, 299)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 297)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Request-Id", "a")]).status, 298)
+        self.assertEqual(self.gateway.get("/method", None, [("X-HTTP-Method-Override", "DELETE")]).status, 298)
 
     def test_an_id_that_is_none_is_replaced(self):
         for value in ("", "a b", "a\x09b", 'a"b', "a" * 129, "<x>", "a,b", "a{b}", "\xe9"):
@@ -261,6 +273,9 @@ class OwnIDName(TestCase):
                 self.assertNotIn("forged", answer.body)
                 self.assertIn("kept", answer.body)
                 self.assertEqual(len(answer.seen("X-Correlation-Id")), 1)
+
+    def test_no_route_is_chosen_by_it(self):
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 298)
 
     def test_no_id_arrives_as_a_trailer(self):
         lines = "".join(f"{name}: forged\r\n" for name in aliases("X-Correlation-Id"))
