@@ -247,6 +247,14 @@ class TrustedPeers(TestCase):
         self.assertEqual(self.gateway.get("/id", None, [("X-Request-Id", "a")]).status, 298)
         self.assertEqual(self.gateway.get("/method", None, [("X-HTTP-Method-Override", "DELETE")]).status, 298)
 
+    def test_lines_of_addresses_become_one(self):
+        for lines, told in (
+            (["203.0.113.7", "198.51.100.1"], "203.0.113.7, 198.51.100.1, 127.0.0.1"), ([""], "127.0.0.1"),
+            (["203.0.113.7", ""], "203.0.113.7, 127.0.0.1"), (["", " ", "203.0.113.7"], "203.0.113.7, 127.0.0.1"),
+        ):
+            answer = self.gateway.get("/open", None, [("X-Forwarded-For", line) for line in lines])
+            self.assertEqual(answer.seen("X-Forwarded-For"), [told])
+
     def test_an_id_that_is_none_is_replaced(self):
         for value in ("", "a b", "a\x09b", 'a"b', "a" * 129, "<x>", "a,b", "a{b}", "\xe9"):
             with self.subTest(value):

@@ -82,8 +82,10 @@ extension Exchange {
             if connection.isTrusted {
                 var i = head.first(.xForwardedFor)
                 while i >= 0 {
-                    out.append(input, head[i].value)
-                    out.append(", ")
+                    if !head[i].value.isEmpty {
+                        out.append(input, head[i].value)
+                        out.append(", ")
+                    }
                     i = head.fields.next(.xForwardedFor, after: i)
                 }
             }
