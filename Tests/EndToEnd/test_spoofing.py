@@ -103,7 +103,7 @@ class Spoofing(TestCase):
                         self.assertNotIn(name.lower(), names)
 
     def test_no_spelling_arrives_as_a_trailer(self):
-        for name in PROTECTED + FORWARDING + OVERRIDES + ["Authorization", "Host", "Content-Length", "X-Request-Id", "Cookie"]:
+        for name in PROTECTED + FORWARDING + OVERRIDES + ["Authorization", "Host", "Content-Length", "X-Request-Id", "Cookie", "Proxy"]:
             lines = "".join(f"{alias}: forged\r\n" for alias in ALIASES.get(name, [name, name.lower(), name.replace("-", "_")]))
             answer = self.gateway.raw(
                 b"POST /open HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close, TE\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -131,6 +131,10 @@ class Spoofing(TestCase):
                 self.assertEqual(answer.seen("X-Forwarded-For"), ["127.0.0.1"])
                 self.assertEqual(answer.seen("X-Forwarded-Proto"), ["http"])
                 self.assertEqual(answer.seen("X-Forwarded-Host"), ["gateway.example"])
+
+    def test_no_program_behind_cgi_is_told_of_a_proxy(self):
+        self.check_gone("/open", None, ["Proxy", "proxy", "PROXY", "Proxy_", "_proxy", ".Proxy"])
+        self.assertIn("kept", self.gateway.get("/open", None, [("Proxy-Kind", "kept")]).body)
 
     def test_no_route_is_chosen_by_what_a_stranger_says(self):
         self.assertEqual(self.gateway.get("/proto", None, [("X-Forwarded-Proto", "https")]).status, 298)

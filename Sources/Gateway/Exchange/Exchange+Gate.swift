@@ -92,6 +92,7 @@ extension Exchange {
                 switch id {
                 case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride: !fields.passesMethodOverride
                 case .xRequestID: !trusted || fields.hasOwnIDName
+                case .proxy: true
                 default: !trusted && id.isForwarding
                 }
             if isUnseen { head.fields.drop(i) }

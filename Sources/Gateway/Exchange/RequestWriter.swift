@@ -161,6 +161,9 @@ extension Exchange {
                 if !fields.passesMethodOverride { head.fields.drop(i) }
             case .xRequestID:
                 head.fields.drop(i)
+            case .proxy:
+                // No standard knows it, and programs behind CGI take it for their HTTP_PROXY (CVE-2016-5385).
+                head.fields.drop(i)
             case .authorization:
                 if !route.keepsAuthorization { head.fields.drop(i) }
             case .cookie:

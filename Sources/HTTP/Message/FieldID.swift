@@ -6,7 +6,7 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
     case accept, acceptEncoding, acceptLanguage, age, authorization, cacheControl, connection, contentEncoding
     case contentLength, contentRange, contentType, cookie, date, etag, expect, expires, forwarded, from, host
     case http2Settings, ifMatch, ifModifiedSince, ifNoneMatch, ifRange, ifUnmodifiedSince, keepAlive, lastModified
-    case location, maxForwards, origin, pragma, proxyAuthenticate, proxyAuthenticationInfo, proxyAuthorization
+    case location, maxForwards, origin, pragma, proxy, proxyAuthenticate, proxyAuthenticationInfo, proxyAuthorization
     case proxyConnection, range, referer, retryAfter, server, setCookie, strictTransportSecurity, te, traceparent
     case tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
     case secWebSocketKey, secWebSocketVersion, secWebSocketProtocol, secWebSocketExtensions, secWebSocketAccept
@@ -54,6 +54,7 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
         case .maxForwards: "max-forwards"
         case .origin: "origin"
         case .pragma: "pragma"
+        case .proxy: "proxy"
         case .proxyAuthenticate: "proxy-authenticate"
         case .proxyAuthenticationInfo: "proxy-authentication-info"
         case .proxyAuthorization: "proxy-authorization"
