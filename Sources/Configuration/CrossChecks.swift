@@ -221,7 +221,11 @@ struct CrossChecks {
 
     private func check(_ route: RouteSettings) {
         let subject = Self.subject(route)
-        if case .forward(let forward) = route.action { check(forward, of: route, subject) }
+        switch route.action {
+        case .forward(let forward): check(forward, of: route, subject)
+        case .respond(let respond): check(respond, subject)
+        case .redirect, nil: break
+        }
         guard let assertion = route.assertion else { return }
         let place = route.marks["assertion"]
         if settings.assertion == nil, !settings.marks.isWritten("assertion") {
@@ -261,6 +265,27 @@ struct CrossChecks {
                 "\(subject): replace_prefix needs strip_prefix beside it when the route has a path_pattern",
                 at: forward.marks["replace_prefix"]
             )
+        }
+    }
+
+    /// Fields that go out with every answer would be there twice.
+    private func check(_ respond: RespondSettings, _ subject: String) {
+        let place = respond.marks["headers"]
+        for name in respond.headers.map(\.name) {
+            if name == settings.http.requestIDHeader {
+                decoding.report(
+                    "\(subject): respond.headers: \(name.text) already carries the request's id (http.request_id_header)",
+                    at: place
+                )
+            }
+            if name == "Strict-Transport-Security",
+                let listener = settings.listeners.first(where: { $0.tls?.hsts != nil })
+            {
+                decoding.report(
+                    "\(subject): respond.headers: \(name.text) is already sent by the listener \(Spelling.quoted(listener.name)) (tls.hsts)",
+                    at: place
+                )
+            }
         }
     }
 

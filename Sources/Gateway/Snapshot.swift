@@ -115,6 +115,12 @@ final class FieldPlan: Sendable {
     let requestIDLine: [UInt8]
     /// The name of that field, lower case; empty for `X-Request-Id`, which the parser knows.
     let requestIDName: [UInt8]
+    /// Whether it is another than `X-Request-Id`.
+    let hasOwnIDName: Bool
+    /// Finds that other name in every spelling, as it finds the names of identity; it holds nothing else.
+    ///
+    /// Not among those, which nobody may send: an id of a trusted proxy is taken over.
+    let ownIDName: HeaderInjection
     let beginsTrace: Bool
     /// Whether any protocol may be upgraded to, else the lower-case names.
     let upgradesAny: Bool
@@ -133,6 +139,8 @@ final class FieldPlan: Sendable {
         requestIDLine = Array("\(settings.requestIDHeader.text): ".utf8)
         let name = settings.requestIDHeader.text.lowercased()
         requestIDName = name == "x-request-id" ? [] : Array(name.utf8)
+        hasOwnIDName = !requestIDName.isEmpty
+        ownIDName = HeaderInjection(headers: [], protected: hasOwnIDName ? [requestIDName] : [])
         beginsTrace = settings.beginsTrace
         upgradesAny = settings.upgrades.contains("*")
         upgrades = settings.upgrades.map { Array($0.lowercased().utf8) }

@@ -135,8 +135,21 @@ public final class HeaderInjection: Sendable {
         return protection
     }
 
-    /// Marks every protected field of a trailer section.
-    public func dropProtected(inTrailers fields: FieldTable, _ input: UnsafePointer<UInt8>) {
+    /// Whether some `Connection` field of a request names a protected field.
+    public func isNamedByConnection(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
+        var i = head.first(.connection)
+        while i >= 0 {
+            let value = head[i].value
+            if unsafe namesProtected(UnsafeBufferPointer(start: input + value.start, count: value.count)) {
+                return true
+            }
+            i = head.fields.next(.connection, after: i)
+        }
+        return false
+    }
+
+    /// Marks every protected field of a head or a trailer section.
+    public func dropProtected(in fields: FieldTable, _ input: UnsafePointer<UInt8>) {
         for i in 0..<fields.count {
             let name = fields[i].name
             if unsafe isProtected(UnsafeBufferPointer(start: input + name.start, count: name.count)) { fields.drop(i) }

@@ -36,9 +36,10 @@ struct RouteTableBuilder {
             if anyHost < 0 { anyHost = makeNode() }
             return anyHost
         case .exact(let name):
-            if let root = exactHosts[name.lowercased()] { return root }
+            let host = AddressHost.canonical(name.lowercased())
+            if let root = exactHosts[host] { return root }
             let root = makeNode()
-            exactHosts[name.lowercased()] = root
+            exactHosts[host] = root
             return root
         case .wildcard(let suffix):
             if let root = wildcardHosts[suffix.lowercased()] { return root }

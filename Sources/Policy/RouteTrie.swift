@@ -105,7 +105,20 @@ struct HostTable: Sendable {
     }
 
     @inline(__always)
-    func exact(_ host: UnsafeBufferPointer<UInt8>) -> Int { unsafe exactNames.find(0, host) }
+    func exact(_ host: UnsafeBufferPointer<UInt8>) -> Int {
+        unsafe AddressHost.isOne(host) ? address(host) : exactNames.find(0, host)
+    }
+
+    /// The root for an IPv6 address, in whatever form.
+    @inline(never)
+    private func address(_ host: UnsafeBufferPointer<UInt8>) -> Int {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: AddressHost.longest) { text in
+            let count = unsafe AddressHost.write(host, to: text)
+            guard count > 0 else { return unsafe exactNames.find(0, host) }
+            return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<count])
+                .withMemoryRebound(to: UInt8.self) { unsafe exactNames.find(0, $0) }
+        }
+    }
 
     /// The root for names that end with `suffix`, which begins with a dot.
     @inline(__always)

@@ -108,8 +108,19 @@ extension RedirectSettings {
             must: .redirectTarget,
             doc: "A URL or an absolute path; never made from what the client sent."
         ),
-        Key("keep_path", \.keepsPath, doc: "Append the request's path and query."),
+        Key("keep_path", \.keepsPath, doc: "Append the request's path and query; location has none of its own then."),
     ]
+
+    /// A path behind a query or a fragment would be a part of it.
+    public func finish(_: SettingNode, _ decoding: Decoding) {
+        guard keepsPath, !decoding.hasError(at: marks["location"]),
+            location.utf8.contains(where: { $0 == 0x3f || $0 == 0x23 })
+        else { return }
+        decoding.report(
+            "\(decoding.currentPath).location: has a query or a fragment, behind which keep_path cannot put the request's path",
+            at: marks["location"]
+        )
+    }
 }
 
 /// The fields of a fixed answer: a mapping of names to values.
@@ -164,10 +175,19 @@ extension RespondSettings {
     /// A fixed answer.
     public static let keys: [Key<RespondSettings>] = [
         Key("status", \.status, in: 200...599, doc: "The status."),
-        Key("body", \.body, must: .body, doc: "The content; empty: none."),
+        Key("body", \.body, must: .body, doc: "The content; empty: none, as it must be with 204, 205 and 304."),
         Key("content_type", \.contentType, must: .fieldValue, doc: "Content-Type, when there is a body."),
         Key("headers", \.fields, doc: "More fields, by name."),
     ]
+
+    /// What has no content by its status gets none (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+    public func finish(_: SettingNode, _ decoding: Decoding) {
+        guard [204, 205, 304].contains(status), !body.isEmpty else { return }
+        decoding.report(
+            "\(decoding.currentPath).body: a response with the status \(status) has no content",
+            at: marks["body"]
+        )
+    }
 }
 
 extension Constraint<String> {

@@ -108,6 +108,9 @@ class Requests(WireTest):
         ):
             call, _ = self.forwarded(GET + b"Connection: TE\r\n" + line + b"\r\n\r\n")
             self.assertEqual((call.all("te"), call.all("connection")), (arrives, [b"TE"] * len(arrives)))
+        # Nobody before us can take them on.
+        call, _ = self.forwarded(GET.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Connection: TE\r\nTE: trailers\r\n\r\n", version=b"1.0")
+        self.assertEqual((call.all("te"), call.all("connection")), ([], []))
 
     def test_who_asked_is_not_what_the_client_says(self):
         for name in (b"Forwarded", b"X-Forwarded-Prefix", b"X-Forwarded-Port", b"X-Real-IP", b"X-Original-URL", b"X-Rewrite-URL", b"X-Forwarded-Server", b"X_Forwarded_For"):

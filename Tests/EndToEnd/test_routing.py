@@ -14,6 +14,7 @@ ROUTES = """
   - {name: h-wild, match: {hosts: ["*.example.com"], path: /}, auth: public, respond: {body: h-wild}}
   - {name: h-deep, match: {hosts: ["*.deep.example.com"], path: /}, auth: public, respond: {body: h-deep}}
   - {name: h-six, match: {hosts: ["[::1]"], path: /}, auth: public, respond: {body: h-six}}
+  - {name: h-long, match: {hosts: ["[2001:0db8:0::000a]"], path: /}, auth: public, respond: {body: h-long}}
   - {name: h-puny, match: {hosts: [xn--bcher-kva.example], path: /}, auth: public, respond: {body: h-puny}}
   - {name: h-four, match: {hosts: [192.0.2.1], path: /}, auth: public, respond: {body: h-four}}
   - {name: h-part, match: {hosts: [part.example.com], path: /only}, auth: public, respond: {body: h-part}}
@@ -43,7 +44,8 @@ HOSTS = (
     ("API.EXAMPLE.COM.:8080", "h-exact"), ("www.example.com", "h-wild"), ("WWW.example.com:1", "h-wild"), ("a.b.example.com", "h-wild"),
     ("x.deep.example.com", "h-deep"), ("deep.example.com", "h-wild"), ("example.com", "404"), ("notexample.com", "404"),
     ("api.example.com.evil.org", "404"), ("xapi.example.com", "h-wild"), ("example.com.", "404"), ("[::1]", "h-six"), ("[::1]:99", "h-six"),
-    ("[::2]", "404"), ("192.0.2.1", "h-four"), ("192.0.2.1:80", "h-four"), ("192.0.2.01", "404"), ("xn--bcher-kva.example", "h-puny"),
+    ("[0::1]", "h-six"), ("[0:0:0:0:0:0:0:1]:99", "h-six"), ("[::0001]", "h-six"), ("[::0.0.0.1]", "h-six"), ("[2001:DB8::0A]", "h-long"),
+    ("[2001:db8:0:0::a]", "h-long"), ("[2001:db8::a:0]", "404"), ("[::ffff:0:0:1]", "404"), ("[::2]", "404"), ("192.0.2.1", "h-four"), ("192.0.2.1:80", "h-four"), ("192.0.2.01", "404"), ("xn--bcher-kva.example", "h-puny"),
     ("XN--BCHER-KVA.example", "h-puny"), ("part.example.com", "h-wild"), (".example.com", "400"), ("api..example.com", "400"),
     ("api.example.com..", "400"), ("b\u00fccher.example", "400"), ("api.example.com%00", "400"), ("api.example.com/", "400"), ("u@api.example.com", "400"),
     ("api.example.com,other", "400"), ("api.example.com other", "400"), ("api.example.com:", "h-exact"), ("api.example.com:0", "400"),
@@ -154,7 +156,8 @@ class Checking(unittest.TestCase):
             ("path: /a", "path: /a"), ("path: /a", "path: /a/"), ("path: /%61", "path: /a"), ("path_exact: /a", "path_exact: /a"),
             ('path_pattern: "/a/{x}"', 'path_pattern: "/a/{y}"'), ("path: /a, methods: [GET]", "path: /a, methods: [GET]"),
             ("path: /a, methods: [GET, PUT]", "path: /a, methods: [PUT, POST]"), ("hosts: [a.b], path: /", "hosts: [A.B.], path: /"),
-            ("hosts: [a.b, c.d], path: /", "hosts: [c.d], path: /"), ('hosts: ["*.a.b"], path: /', 'hosts: ["*.A.b"], path: /'),
+            ("hosts: [a.b, c.d], path: /", "hosts: [c.d], path: /"),
+            ('hosts: ["[::1]"], path: /', 'hosts: ["[0:0::1]"], path: /'), ('hosts: ["*.a.b"], path: /', 'hosts: ["*.A.b"], path: /'),
             ("path: /, headers: [{name: A, value: x}]", "path: /, headers: [{name: a, value: x}]"),
         ]
         for left, right in same:

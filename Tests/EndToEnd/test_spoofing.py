@@ -25,6 +25,11 @@ routes:
   - {name: rest, match: {path: /}, forward: {upstream: a, authorization: strip}}
   - {name: proto, match: {path: /proto, headers: [{name: X-Forwarded-Proto, value: https}]}, auth: public, respond: {status: 299}}
   - {name: noproto, match: {path: /proto}, auth: public, respond: {status: 298}}
+  - {name: method, match: {path: /method, headers: [{name: X-HTTP-Method-Override, value: DELETE}]}, auth: public, respond: {status: 299}}
+  - {name: nomethod, match: {path: /method}, auth: public, respond: {status: 298}}
+  - {name: id, match: {path: /id, headers: [{name: X-Request-Id}]}, auth: public, respond: {status: 299}}
+  - {name: ownid, match: {path: /id, headers: [{name: X-Correlation-Id}]}, auth: public, respond: {status: 297}}
+  - {name: noid, match: {path: /id}, auth: public, respond: {status: 298}}
 """
 PROTECTED = "X-User-Id X-User-Email X-User-Roles X-Auth-Issuer X-Portcullis-Assertion X-Internal-Secret Tenant X-N-1".split()
 SEPARATORS = "_.!#$%&'*+^|~`-"
@@ -98,7 +103,7 @@ class Spoofing(TestCase):
                         self.assertNotIn(name.lower(), names)
 
     def test_no_spelling_arrives_as_a_trailer(self):
-        for name in PROTECTED + FORWARDING + OVERRIDES + ["Authorization", "Host", "Content-Length", "X-Request-Id", "Cookie"]:
+        for name in PROTECTED + FORWARDING + OVERRIDES + ["Authorization", "Host", "Content-Length", "X-Request-Id", "Cookie", "Proxy"]:
             lines = "".join(f"{alias}: forged\r\n" for alias in ALIASES.get(name, [name, name.lower(), name.replace("-", "_")]))
             answer = self.gateway.raw(
                 b"POST /open HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close, TE\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -127,9 +132,17 @@ class Spoofing(TestCase):
                 self.assertEqual(answer.seen("X-Forwarded-Proto"), ["http"])
                 self.assertEqual(answer.seen("X-Forwarded-Host"), ["gateway.example"])
 
+    def test_no_program_behind_cgi_is_told_of_a_proxy(self):
+        self.check_gone("/open", None, ["Proxy", "proxy", "PROXY", "Proxy_", "_proxy", ".Proxy"])
+        self.assertIn("kept", self.gateway.get("/open", None, [("Proxy-Kind", "kept")]).body)
+
     def test_no_route_is_chosen_by_what_a_stranger_says(self):
         self.assertEqual(self.gateway.get("/proto", None, [("X-Forwarded-Proto", "https")]).status, 298)
         self.assertEqual(self.gateway.get("/proto", None, [("x-forwarded-proto", "https")] * 2).status, 298)
+        self.assertEqual(self.gateway.get("/method", None, [("X-HTTP-Method-Override", "DELETE")]).status, 298)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Request-Id", "a")]).status, 298)
+        # Not the name of the id here.
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 297)
 
     def test_request_ids_are_ours(self):
         for name in ("X-Request-Id", "x-request-id", "X-REQUEST-ID", "X_Request_Id", "X.Request.Id"):
@@ -210,6 +223,14 @@ class UnusualNamesAllowed(Spoofing):
         names = "Content_Length Transfer_Encoding X_Real_IP Host. _Host Cookie_ X__Forwarded__For Forwarded_ X-HTTP-Method_Override Connection_"
         self.check_gone("/open", None, names.split())
 
+    def test_nor_do_long_ones(self):
+        for name in FORWARDING + OVERRIDES + ["X-Request-Id", "Content-Length"]:
+            squeezed = name.replace("-", "_" * 60)
+            self.check_gone("/open", None, [squeezed, "_" * 70 + name, name + "." * 70, "~" * 200 + squeezed + "~" * 200])
+        self.check_gone("/open", None, ["X_Forwarded_" + "a" * 100, "x.original." + "b." * 50])
+        answer = self.gateway.get("/open", None, [("my_" + "long_" * 30 + "field", "kept"), ("_" * 70 + "Forwarded_Fors", "kept")])
+        self.assertEqual(answer.body.count("kept"), 2)
+
 
 class TrustedPeers(TestCase):
     configuration = "trusted_proxies: [127.0.0.0/8]\nhttp: {forwarded: both, request_id_header: X-Correlation-Id}\n" + Keys.ISSUERS + ROUTES
@@ -226,6 +247,17 @@ class TrustedPeers(TestCase):
         self.assertEqual(answer.seen("Forwarded"), ["for=203.0.113.7", 'for=127.0.0.1;host="gateway.example";proto=http'])
         self.assertEqual(answer.seen("X-Correlation-Id"), ["abc-123"])
         self.assertEqual(self.gateway.get("/proto", None, [("X-Forwarded-Proto", "https")]).status, 299)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 297)
+        self.assertEqual(self.gateway.get("/id", None, [("X-Request-Id", "a")]).status, 298)
+        self.assertEqual(self.gateway.get("/method", None, [("X-HTTP-Method-Override", "DELETE")]).status, 298)
+
+    def test_lines_of_addresses_become_one(self):
+        for lines, told in (
+            (["203.0.113.7", "198.51.100.1"], "203.0.113.7, 198.51.100.1, 127.0.0.1"), ([""], "127.0.0.1"),
+            (["203.0.113.7", ""], "203.0.113.7, 127.0.0.1"), (["", " ", "203.0.113.7"], "203.0.113.7, 127.0.0.1"),
+        ):
+            answer = self.gateway.get("/open", None, [("X-Forwarded-For", line) for line in lines])
+            self.assertEqual(answer.seen("X-Forwarded-For"), [told])
 
     def test_an_id_that_is_none_is_replaced(self):
         for value in ("", "a b", "a\x09b", 'a"b', "a" * 129, "<x>", "a,b", "a{b}", "\xe9"):
@@ -239,3 +271,72 @@ class TrustedPeers(TestCase):
             for alias in ALIASES.get(name, [name]):
                 with self.subTest(alias):
                     self.assertNotIn("forged", self.gateway.get("/open", None, [(alias, "forged")]).body)
+
+
+class OwnIDName(TestCase):
+    """The field of the request's id is protected under whatever name it has."""
+
+    configuration = "http: {unusual_names: allow, request_id_header: X-Correlation-Id}\n" + Keys.ISSUERS + ROUTES
+
+    def test_ids_under_that_name_are_ours(self):
+        for name in aliases("X-Correlation-Id"):
+            with self.subTest(name):
+                answer = self.gateway.get("/open", None, [(name, "forged"), ("X-Other", "kept")])
+                self.assertNotIn("forged", answer.body)
+                self.assertIn("kept", answer.body)
+                self.assertEqual(len(answer.seen("X-Correlation-Id")), 1)
+
+    def test_no_route_is_chosen_by_it(self):
+        self.assertEqual(self.gateway.get("/id", None, [("X-Correlation-Id", "a")]).status, 298)
+
+    def test_no_id_arrives_as_a_trailer(self):
+        lines = "".join(f"{name}: forged\r\n" for name in aliases("X-Correlation-Id"))
+        answer = self.gateway.raw(
+            b"POST /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"5\r\nhello\r\n0\r\nX-Check: kept\r\n" + lines.encode() + b"\r\n"
+        )
+        self.assertIn(b"X-Check: kept", answer)
+        self.assertNotIn(b"forged", answer)
+
+    def test_connection_cannot_take_it_away(self):
+        for name in aliases("X-Correlation-Id"):
+            for value in (name, "close, " + name):
+                with self.subTest(value):
+                    self.upstream.forget()
+                    answer = self.gateway.get("/open", None, [("Connection", value)])
+                    self.assertEqual((answer.status, self.upstream.received()), (400, b""))
+
+
+STORY = "trusted_proxies: [127.0.0.0/8]\nhttp: {forwarded: %s}\n" + Keys.ISSUERS + ROUTES
+
+
+class OneStory(TestCase):
+    """Of the two families that say where a request came from, the one that is not continued does not go on."""
+
+    configuration = STORY % "x_forwarded"
+    seen = {
+        "X-Forwarded-For": ["203.0.113.7, 127.0.0.1"], "X-Forwarded-Proto": ["https"], "X-Forwarded-Host": ["b"], "X-Forwarded-Port": ["1"],
+        "Forwarded": [], "X-Forwarded-Prefix": ["/p"], "X-Real-IP": ["203.0.113.7"],
+    }
+
+    def test_what_goes_on(self):
+        fields = [
+            ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "b"), ("X-Forwarded-Port", "1"),
+            ("Forwarded", "for=203.0.113.7"), ("X-Forwarded-Prefix", "/p"), ("X-Real-IP", "203.0.113.7"),
+        ]
+        answer = self.gateway.get("/open", None, fields)
+        self.assertEqual({name: answer.seen(name) for name in self.seen}, self.seen)
+
+
+class OtherStory(OneStory):
+    configuration = STORY % "forwarded"
+    seen = {
+        "X-Forwarded-For": [], "X-Forwarded-Proto": [], "X-Forwarded-Host": [], "X-Forwarded-Port": [],
+        "Forwarded": ["for=203.0.113.7", 'for=127.0.0.1;host="gateway.example";proto=http'],
+        "X-Forwarded-Prefix": ["/p"], "X-Real-IP": ["203.0.113.7"],
+    }
+
+
+class NoStory(OneStory):
+    configuration = STORY % "off"
+    seen = OneStory.seen | {"X-Forwarded-For": ["203.0.113.7"], "Forwarded": ["for=203.0.113.7"]}

@@ -167,6 +167,19 @@ class Handshakes(TLSTest):
                 self.assertEqual(data.lower().count(b"strict-transport-security: max-age=31536000; includesubdomains"), 1)
         self.assertNotIn(b"strict-transport", self.gateway.raw(GET % b"a", port=self.port("redirect")).lower())
 
+    def test_browsers_are_told_by_the_listener_alone(self):
+        def answer(head, body, connection):
+            return b"HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=0\r\nstrict-transport-security: max-age=1\r\nX: y\r\nContent-Length: 0\r\n\r\n"
+
+        self.upstream.answer = answer
+        self.addCleanup(lambda: setattr(self.upstream, "answer", self.upstream.echo))
+        lines = lambda data: [line.split(b": ")[1] for line in data.split(b"\r\n") if line.lower().startswith(b"strict-transport-security:")]
+        with self.connect() as client:
+            data = self.answer(client)
+        self.assertEqual((lines(data), b"\r\nX: y\r\n" in data), ([b"max-age=31536000; includeSubDomains"], True))
+        with self.connect(listener="optional") as client:
+            self.assertEqual(lines(self.answer(client)), [b"max-age=0", b"max-age=1"])
+
     def test_plain_is_sent_to_https(self):
         for target, host, location in (
             (b"/x/../y?q=1", b"a.example", b"https://a.example:8443/y?q=1"),

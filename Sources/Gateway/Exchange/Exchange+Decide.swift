@@ -69,10 +69,11 @@ extension Exchange {
         guard index >= 0 else { return nil }
         var hops = 0
         let value = head[index].value
-        guard head.count(.maxForwards) == 1, (1...9).contains(value.count) else { return Problem.hops }
+        guard head.count(.maxForwards) == 1, !value.isEmpty else { return Problem.hops }
         for i in value.start..<value.end {
             guard input[i] &- 0x30 < 10 else { return Problem.hops }
-            hops = hops * 10 + Int(input[i] &- 0x30)
+            // What is more becomes the most that is supported.
+            hops = min(hops * 10 + Int(input[i] &- 0x30), 1_000_000_000)
         }
         if hops == 0 { return Problem(status: 200, code: "", detail: "") }
         head.fields.drop(index)

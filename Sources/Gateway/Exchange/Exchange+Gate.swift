@@ -26,8 +26,14 @@ extension Exchange {
             isLast = true
             return refuseAfterHead(Problem(protection.reason, status: 400), head, connection)
         }
+        if snapshot.fields.hasOwnIDName, snapshot.fields.ownIDName.isNamedByConnection(head, bytes) {
+            // As for X-Request-Id, which the parser refuses there.
+            worker.refused(.connectionNamesEssential)
+            isLast = true
+            return refuseAfterHead(Problem(ProtocolError.connectionNamesEssential), head, connection)
+        }
         if head.hasUnusualNames, snapshot.fields.unusualNames == .allow { dropAliases(head, bytes) }
-        if snapshot.table.looksAtFields, !connection.isTrusted { dropForwarding(head) }
+        if snapshot.table.looksAtFields { dropUnbelieved(head, bytes, snapshot.fields, trusted: connection.isTrusted) }
         let host = UnsafeBufferPointer(start: bytes + head.host.start, count: head.host.count)
         let index = snapshot.table.resolve(host: host, path: worker.target.path, head: head, bytes)
         guard index >= 0 else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
@@ -72,9 +78,26 @@ extension Exchange {
         }
     }
 
-    /// Drops what strangers say about where a request came from, before routes with conditions on fields see it.
-    private func dropForwarding(_ head: RequestHead) {
-        for i in 0..<head.fieldCount where head[i].id.isForwarding { head.fields.drop(i) }
+    /// Drops what no service will see, before routes with conditions on fields see it: what strangers say about where a
+    /// request came from and about its id, and what would make another method of it.
+    private func dropUnbelieved(
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ fields: FieldPlan,
+        trusted: Bool
+    ) {
+        for i in 0..<head.fieldCount {
+            let id = head[i].id
+            let isUnseen =
+                switch id {
+                case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride: !fields.passesMethodOverride
+                case .xRequestID: !trusted || fields.hasOwnIDName
+                case .proxy: true
+                default: !trusted && id.isForwarding
+                }
+            if isUnseen { head.fields.drop(i) }
+        }
+        if !trusted, fields.hasOwnIDName { fields.ownIDName.dropProtected(in: head.fields, input) }
     }
 
     /// Who the token speaks for: out of the worker's cache, or verified now.

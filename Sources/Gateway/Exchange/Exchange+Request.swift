@@ -228,11 +228,18 @@ extension Exchange {
         case .refuse(let error):
             return error
         case .complete:
-            plan.snapshot.identity.injection.dropProtected(inTrailers: fields, UnsafePointer(input.readable))
+            dropTrailers(fields, UnsafePointer(input.readable))
             endContent(out, fields, input.readable)
             offset = end
             return nil
         }
+    }
+
+    /// Marks the trailers whose names only the gateway may use: those of identity, and that of the request's id.
+    private func dropTrailers(_ fields: FieldTable, _ bytes: UnsafePointer<UInt8>) {
+        let snapshot = plan.snapshot
+        snapshot.identity.injection.dropProtected(in: fields, bytes)
+        if snapshot.fields.hasOwnIDName { snapshot.fields.ownIDName.dropProtected(in: fields, bytes) }
     }
 
     // MARK: The request's content in the backend's framing
@@ -298,7 +305,7 @@ extension Exchange {
             if case .refuse(let error) = outcome { return refuseBody(error) }
             return refuseBody(.fieldNameMalformed)
         }
-        plan.snapshot.identity.injection.dropProtected(inTrailers: fields, UnsafePointer(bytes))
+        dropTrailers(fields, UnsafePointer(bytes))
         endContent(out, fields, bytes)
         requestEnded()
         flushRequest()

@@ -24,7 +24,12 @@ enum HeadWriter {
         _ plan: FieldPlan
     ) {
         appendBackendStatusLine(head, bytes, to: out)
-        if !plan.passesServer { dropServer(head) }
+        if !plan.passesServer { drop(.server, of: head) }
+        if let listener = exchange.connection?.listener, !listener.hstsLine.isEmpty {
+            // Browsers go by the first of several (RFC 6797 §8.1).
+            drop(.strictTransportSecurity, of: head)
+            out.append(listener.hstsLine)
+        }
         head.fields.writeKept(from: bytes, to: out)
         out.append(plan.serverLine)
         switch exchange.clientFraming {
@@ -49,7 +54,6 @@ enum HeadWriter {
             worker.dates.append(to: out, unixSeconds: worker.unixSeconds)
             out.append("\r\n")
         }
-        if let listener = exchange.connection?.listener, !listener.hstsLine.isEmpty { out.append(listener.hstsLine) }
         out.append(exchange.sendsRaw ? plan.via20 : head.version == .http10 ? plan.via10 : plan.via11)
         if head.status == 426, !head.upgrade.isEmpty, !exchange.isHTTP10 {
             // A 426 without it says nothing (RFC 9110 §15.5.22).
@@ -64,11 +68,11 @@ enum HeadWriter {
         out.append("\r\n")
     }
 
-    private static func dropServer(_ head: ResponseHead) {
-        var i = head.first(.server)
+    private static func drop(_ id: FieldID, of head: ResponseHead) {
+        var i = head.first(id)
         while i >= 0 {
             head.fields.drop(i)
-            i = head.fields.next(.server, after: i)
+            i = head.fields.next(id, after: i)
         }
     }
 

@@ -47,7 +47,8 @@ extension Exchange {
         case .none, .untilClose: break
         }
         if head.expectsContinue, !isHTTP10, !requestComplete { out.append("Expect: 100-continue\r\n") }
-        if head.teTrailers { out.append("TE: trailers\r\nConnection: TE\r\n") }
+        // An HTTP/1.0 client gets no trailers, whatever it says (RFC 9110 §6.5).
+        if head.teTrailers, !isHTTP10 { out.append("TE: trailers\r\nConnection: TE\r\n") }
         if upgrade {
             out.append("Connection: upgrade\r\nUpgrade: ")
             out.append(upgradeName)
@@ -81,8 +82,10 @@ extension Exchange {
             if connection.isTrusted {
                 var i = head.first(.xForwardedFor)
                 while i >= 0 {
-                    out.append(input, head[i].value)
-                    out.append(", ")
+                    if !head[i].value.isEmpty {
+                        out.append(input, head[i].value)
+                        out.append(", ")
+                    }
                     i = head.fields.next(.xForwardedFor, after: i)
                 }
             }
@@ -144,26 +147,27 @@ extension Exchange {
             if field.isDropped { continue }
             switch field.id {
             case .other:
-                if !fields.requestIDName.isEmpty,
-                    Self.equalIgnoringCase(
-                        UnsafeBufferPointer(start: input + field.name.start, count: field.name.count),
-                        fields.requestIDName
-                    )
-                {
-                    head.fields.drop(i)
-                } else if field.hasUnusualName, fields.unusualNames == .drop {
+                if field.hasUnusualName, fields.unusualNames == .drop {
                     head.fields.drop(i)
                     worker.metrics.add(.fieldsDropped, 1)
                 }
             case .xForwardedFor:
                 // Written anew; with several it is one line of ours that continues them.
-                if !trusted || fields.sendsXForwarded { head.fields.drop(i) }
-            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xForwarded,
-                .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
+                if !trusted || fields.sendsXForwarded || fields.sendsForwarded { head.fields.drop(i) }
+            case .xForwardedHost, .xForwardedProto, .xForwardedPort:
+                // Of two stories the one that is not continued would end before us.
+                if !trusted || fields.sendsForwarded && !fields.sendsXForwarded { head.fields.drop(i) }
+            case .forwarded:
+                if !trusted || fields.sendsXForwarded && !fields.sendsForwarded { head.fields.drop(i) }
+            case .xForwardedOther, .xForwarded, .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP,
+                .cfConnectingIP, .xOriginalURL:
                 if !trusted { head.fields.drop(i) }
             case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
                 if !fields.passesMethodOverride { head.fields.drop(i) }
             case .xRequestID:
+                head.fields.drop(i)
+            case .proxy:
+                // No standard knows it, and programs behind CGI take it for their HTTP_PROXY (CVE-2016-5385).
                 head.fields.drop(i)
             case .authorization:
                 if !route.keepsAuthorization { head.fields.drop(i) }
@@ -181,6 +185,7 @@ extension Exchange {
             default: break
             }
         }
+        if fields.hasOwnIDName { fields.ownIDName.dropProtected(in: head.fields, input) }
         if hasOwnCookies {
             // All fields are written anew, so that their order stays.
             var i = head.first(.cookie)

@@ -6,9 +6,9 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
     case accept, acceptEncoding, acceptLanguage, age, authorization, cacheControl, connection, contentEncoding
     case contentLength, contentRange, contentType, cookie, date, etag, expect, expires, forwarded, from, host
     case http2Settings, ifMatch, ifModifiedSince, ifNoneMatch, ifRange, ifUnmodifiedSince, keepAlive, lastModified
-    case location, maxForwards, origin, pragma, proxyAuthenticate, proxyAuthenticationInfo, proxyAuthorization
-    case proxyConnection, range, referer, retryAfter, server, setCookie, te, traceparent, tracestate, trailer
-    case transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
+    case location, maxForwards, origin, pragma, proxy, proxyAuthenticate, proxyAuthenticationInfo, proxyAuthorization
+    case proxyConnection, range, referer, retryAfter, server, setCookie, strictTransportSecurity, te, traceparent
+    case tracestate, trailer, transferEncoding, upgrade, userAgent, vary, via, wwwAuthenticate
     case secWebSocketKey, secWebSocketVersion, secWebSocketProtocol, secWebSocketExtensions, secWebSocketAccept
     case xForwardedFor, xForwardedHost, xForwardedProto, xForwardedPort
     /// Any other `x-forwarded-…`, and `x-envoy-…`.
@@ -54,6 +54,7 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
         case .maxForwards: "max-forwards"
         case .origin: "origin"
         case .pragma: "pragma"
+        case .proxy: "proxy"
         case .proxyAuthenticate: "proxy-authenticate"
         case .proxyAuthenticationInfo: "proxy-authentication-info"
         case .proxyAuthorization: "proxy-authorization"
@@ -63,6 +64,7 @@ public enum FieldID: UInt8, Sendable, CaseIterable {
         case .retryAfter: "retry-after"
         case .server: "server"
         case .setCookie: "set-cookie"
+        case .strictTransportSecurity: "strict-transport-security"
         case .te: "te"
         case .traceparent: "traceparent"
         case .tracestate: "tracestate"

@@ -87,13 +87,13 @@ public final class FieldTable {
     /// What the field's name becomes at servers that fold it: everything but letters and digits to `-`, runs of them to
     /// one, none at the ends.
     ///
-    /// For names with unusual bytes, whose own identity is `other`; those of more than 64 bytes stay that.
+    /// For names with unusual bytes, whose own identity is `other`. 64 bytes of what they become tell it, because only
+    /// families, which are known by how they begin, have longer names.
     public func foldedID(_ index: Int, from base: UnsafePointer<UInt8>) -> FieldID {
         let name = self[index].name
-        guard name.count <= 64 else { return .other }
         return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { folded in
             var count = 0
-            for i in name.start..<name.end {
+            for i in name.start..<name.end where count < 64 {
                 let byte = unsafe base[i]
                 let isUsual = (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10
                 if !isUsual, count == 0 || (unsafe folded[count &- 1] == 0x2d) { continue }

@@ -36,7 +36,8 @@ public enum HopByHop {
         if drops(id) { return true }
         return switch id {
         case .authorization, .cookie, .setCookie, .xRequestID, .contentType, .contentEncoding,
-            .contentRange, .cacheControl, .maxForwards, .origin, .range, .wwwAuthenticate, .traceparent, .tracestate,
+            .contentRange, .cacheControl, .maxForwards, .origin, .proxy, .range, .wwwAuthenticate, .traceparent,
+            .tracestate,
             .location, .retryAfter, .vary, .age, .expires, .pragma, .from, .ifMatch, .ifNoneMatch, .ifModifiedSince,
             .ifUnmodifiedSince, .ifRange, .via:
             true
