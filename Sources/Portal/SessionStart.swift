@@ -20,6 +20,12 @@ extension Portal {
         var step = step
         if let confirmed, plan.isRemembered(confirmed) { step.isRemembered = true }
         let record = record(id.key, of: step, method: method, strength: strength, confirmed?.family, visit)
+        // As for a disabled account: the gate would refuse the session, and lead here again.
+        guard !isRevoked(record) else {
+            throttle.released(attempt, now: visit.now)
+            await note(AuditEvent(.failure, visit, account: record.account, reason: "revoked"))
+            return loginForm(step.wish, flow, ring, visit, problem: .wrongCredentials)
+        }
         var ended: [Ended]
         do throws(PortalProblem) {
             var event = AuditEvent(confirmed == nil ? .login : .stepUp, visit)

@@ -384,6 +384,18 @@ class Operators(Base):
         self.assertEqual(browser.enter(RITA).fetch("/x").status, 200)
         self.assertEqual(browser.facts().json["user"], RITA)
 
+    def test_who_is_revoked_for_good_does_not_log_in(self):
+        """As if the account were disabled: never with a session that opens nothing."""
+        entry, header = json.dumps({"issuer": "local", "subject": RITA}).encode(), [("Content-Type", "application/json")]
+        self.assertLess(self.ops("/revocations", "POST", header, entry).status, 300)
+        try:
+            reply = self.browser().login_api(RITA)
+            self.assertEqual((reply.status, reply.code), (401, "wrong_credentials"))
+            self.assertEqual(self.browser().login(RITA).status, 401)
+        finally:
+            self.assertEqual(self.ops("/revocations", "DELETE", header, entry).status, 200)
+        self.assertEqual(self.browser().sign_in(RITA).fetch("/x").status, 200)
+
     def test_over_the_ops_listener(self):
         ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
         listed = self.ops(f"/sessions?account={ADA}")
