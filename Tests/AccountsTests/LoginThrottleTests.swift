@@ -76,7 +76,7 @@ struct LoginThrottleTests {
     }
 
     @Test("a right password does not begin the delay anew, and its code does not wait for guesses in between")
-    func released() {
+    func takenBack() {
         let throttle = LoginThrottle()
         var now: Int64 = 1000
         for network in 0..<8 { _ = fail(throttle, &now, network: network) }
@@ -218,7 +218,7 @@ struct LoginThrottleTests {
         for _ in 0..<10 { table.add(0, now: 1) }
         for key in 1..<10_000 { table.add(key, now: 2) }
         #expect(table.count == 100)
-        #expect(table[0] == Strikes(count: 10, last: 1))
+        #expect(table[0]?.count == 10 && table[0]?.last == 1)
     }
 
     @Test("networks that cannot be counted are refused, and there is room again when others are done")
