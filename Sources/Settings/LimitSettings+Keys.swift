@@ -214,8 +214,7 @@ extension HTTPSettings {
             "forwarded",
             \.forwarded,
             doc:
-                "What services are told about the client's connection: X-Forwarded-*, Forwarded (RFC 7239), both or off. "
-                + "What trusted proxies say in the one of the two that is not chosen is dropped; with off both go on as they came."
+                "What services are told about the client's connection: X-Forwarded-*, Forwarded (RFC 7239), both or off."
         ),
         Key("via", \.via, must: .pseudonym, doc: "Pseudonym in Via, in both directions; \"\": no Via."),
         Key(

@@ -150,7 +150,7 @@ public struct HTTPSettings: SettingsSection {
         case forwarded
         /// Both.
         case both
-        /// Nothing; what trusted proxies say goes on as it came.
+        /// Nothing.
         case off
     }
     /// What happens to the `Server` field of responses.

@@ -305,38 +305,3 @@ class OwnIDName(TestCase):
                     self.upstream.forget()
                     answer = self.gateway.get("/open", None, [("Connection", value)])
                     self.assertEqual((answer.status, self.upstream.received()), (400, b""))
-
-
-STORY = "trusted_proxies: [127.0.0.0/8]\nhttp: {forwarded: %s}\n" + Keys.ISSUERS + ROUTES
-
-
-class OneStory(TestCase):
-    """Of the two families that say where a request came from, the one that is not continued does not go on."""
-
-    configuration = STORY % "x_forwarded"
-    seen = {
-        "X-Forwarded-For": ["203.0.113.7, 127.0.0.1"], "X-Forwarded-Proto": ["https"], "X-Forwarded-Host": ["b"], "X-Forwarded-Port": ["1"],
-        "Forwarded": [], "X-Forwarded-Prefix": ["/p"], "X-Real-IP": ["203.0.113.7"],
-    }
-
-    def test_what_goes_on(self):
-        fields = [
-            ("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "b"), ("X-Forwarded-Port", "1"),
-            ("Forwarded", "for=203.0.113.7"), ("X-Forwarded-Prefix", "/p"), ("X-Real-IP", "203.0.113.7"),
-        ]
-        answer = self.gateway.get("/open", None, fields)
-        self.assertEqual({name: answer.seen(name) for name in self.seen}, self.seen)
-
-
-class OtherStory(OneStory):
-    configuration = STORY % "forwarded"
-    seen = {
-        "X-Forwarded-For": [], "X-Forwarded-Proto": [], "X-Forwarded-Host": [], "X-Forwarded-Port": [],
-        "Forwarded": ["for=203.0.113.7", 'for=127.0.0.1;host="gateway.example";proto=http'],
-        "X-Forwarded-Prefix": ["/p"], "X-Real-IP": ["203.0.113.7"],
-    }
-
-
-class NoStory(OneStory):
-    configuration = STORY % "off"
-    seen = OneStory.seen | {"X-Forwarded-For": ["203.0.113.7"], "Forwarded": ["for=203.0.113.7"]}

@@ -153,14 +153,9 @@ extension Exchange {
                 }
             case .xForwardedFor:
                 // Written anew; with several it is one line of ours that continues them.
-                if !trusted || fields.sendsXForwarded || fields.sendsForwarded { head.fields.drop(i) }
-            case .xForwardedHost, .xForwardedProto, .xForwardedPort:
-                // Of two stories the one that is not continued would end before us.
-                if !trusted || fields.sendsForwarded && !fields.sendsXForwarded { head.fields.drop(i) }
-            case .forwarded:
-                if !trusted || fields.sendsXForwarded && !fields.sendsForwarded { head.fields.drop(i) }
-            case .xForwardedOther, .xForwarded, .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP,
-                .cfConnectingIP, .xOriginalURL:
+                if !trusted || fields.sendsXForwarded { head.fields.drop(i) }
+            case .forwarded, .xForwardedHost, .xForwardedProto, .xForwardedPort, .xForwardedOther, .xForwarded,
+                .xRealIP, .xClientIP, .xClusterClientIP, .trueClientIP, .cfConnectingIP, .xOriginalURL:
                 if !trusted { head.fields.drop(i) }
             case .xHTTPMethod, .xHTTPMethodOverride, .xMethodOverride:
                 if !fields.passesMethodOverride { head.fields.drop(i) }
