@@ -63,6 +63,7 @@ class Service(grpc.GenericRpcHandler):
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not näw")
 
     def sleep(self, request, context):
+        self.started.set()
         time.sleep(float(request))
         return request
 
@@ -223,7 +224,7 @@ class Calls(unittest.TestCase):
         try:
             with grpc.insecure_channel("127.0.0.1:" + gateway.addresses["plain"].rsplit(":", 1)[1]) as channel:
                 running = channel.unary_unary("/clear/Sleep").future(b"0.4", timeout=5)
-                peers.eventually(lambda: peers.metric(gateway, "requests_active") == 1, "the call does not begin")
+                self.assertTrue(service.started.wait(5), "the call does not begin")
                 stopped = server.stop(2)
                 self.assertEqual(running.result(), b"0.4")
                 stopped.wait(5)

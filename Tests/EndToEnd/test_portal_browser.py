@@ -175,6 +175,8 @@ class LoggingIn(BrowserCase):
     def test_all_of_it_goes_with_the_keyboard_alone(self):
         ada = self.person()
         ada.open("/orders")
+        # The field that is to be filled in has it when the page is there.
+        ada.page.until("document.activeElement?.id === 'username'")
         order = [ada.page.focus]
         for _ in range(2):
             ada.page.press("Tab")
