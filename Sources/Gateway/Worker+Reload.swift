@@ -48,7 +48,10 @@ extension Worker {
         for exchange in exchanges where exchange.phase != .idle {
             guard let certificate = exchange.connection?.certificate else { continue }
             let principal = exchange.note.principal
-            guard certificate.isRequired || principal?.isCertificate == true || principal?.isBound == true else {
+            let standsOnIt = principal?.isCertificate == true || principal?.isBound == true
+            guard certificate.isRequired || standsOnIt else { continue }
+            // Who is refused by it may still come with a token, as for a new request.
+            if !standsOnIt, case .refused = certificate.standing(plan.snapshot, revocations, now: unixSeconds) {
                 continue
             }
             if let reason = certificate.refusal(plan.snapshot, revocations, now: unixSeconds) {

@@ -21,8 +21,15 @@ extension Worker {
         cache.remove(where: isRevoked)
         sessions.remove(where: isRevoked)
         for exchange in exchanges where exchange.phase != .idle {
-            guard let principal = exchange.note.principal, isRevoked(principal) else { continue }
-            exchange.credentialEnded(.revoked)
+            guard let principal = exchange.note.principal else { continue }
+            if isRevoked(principal) || principal.isBound && hasRevokedCertificate(exchange) {
+                exchange.credentialEnded(.revoked)
+            }
         }
+    }
+
+    /// Whether the certificate that a token is bound to is one of somebody who is revoked.
+    private func hasRevokedCertificate(_ exchange: Exchange) -> Bool {
+        exchange.connection?.certificate?.refusal(plan.snapshot, revocations, now: unixSeconds) == .revoked
     }
 }

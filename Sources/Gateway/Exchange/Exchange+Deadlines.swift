@@ -15,19 +15,28 @@ extension Exchange {
     @inline(__always)
     func watch(_ wait: Wait, _ milliseconds: Int64) {
         self.wait = wait
-        deadline = milliseconds == 0 ? overall : min(worker.now &+ milliseconds, overall)
+        waitDue = milliseconds == 0 ? .max : worker.now &+ milliseconds
+        deadline = min(waitDue, overall)
         if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
     }
 
     /// Sets the deadline of the whole exchange.
     @inline(__always)
     func limitOverall(_ milliseconds: Int64) {
-        overall = milliseconds == 0 ? .max : worker.now &+ milliseconds
+        limitOverall(until: milliseconds == 0 ? .max : worker.now &+ milliseconds)
+    }
+
+    /// The same at a time of the loop.
+    @inline(__always)
+    func limitOverall(until due: Int64) {
+        patience = due
+        overall = due
         deadline = min(deadline, overall)
         if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
     }
 
     func unlimitOverall() {
+        patience = .max
         overall = .max
         bound = .patience
     }
@@ -47,10 +56,13 @@ extension Exchange {
     /// A session that was used since lasts longer than it seemed: false when it is over.
     private func outlastsSession(_ session: LiveSession) -> Bool {
         guard session.isLive(at: Clock.unixMilliseconds() / 1000) else { return false }
-        unlimitOverall()
+        // Everything else that it waits for ends when it would have.
+        overall = patience
+        bound = .patience
         if oldAt < .max { bind(.age, max(0, oldAt &- worker.now)) }
         limitToCredential()
-        watch(wait, wait == .events ? Self.eventInterval : plan.timeouts.streamIdle)
+        deadline = min(waitDue, overall)
+        if worker.wheel.due(timer) > deadline { worker.wheel.arm(timer, at: deadline) }
         return true
     }
 

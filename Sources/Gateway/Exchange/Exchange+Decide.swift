@@ -24,7 +24,7 @@ extension Exchange {
         connection.judgePeer(plan.snapshot)
         takeRequestID(head, bytes, plan.snapshot.fields, trusted: connection.isTrusted)
         note.acceptsHTML = AcceptedForm.prefersHTML(head, bytes)
-        note.isGRPC = connection.isStream && GRPC.isCall(head, bytes)
+        note.isGRPC = connection.isStream && !connection.wantsTunnel && GRPC.isCall(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
         // An absolute target without path and query means the same (RFC 9112 §3.2.4).
         if head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty {

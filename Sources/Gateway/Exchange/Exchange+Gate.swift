@@ -140,6 +140,9 @@ extension Exchange {
         guard let certificate = connection.certificate, principal.isBound(to: certificate.thumbprint) else {
             return .rejected(.tokenCertificateMismatch)
         }
+        if let reason = certificate.refusal(plan.snapshot, worker.revocations, now: worker.unixSeconds) {
+            return .rejected(reason)
+        }
         return .verified(principal)
     }
 

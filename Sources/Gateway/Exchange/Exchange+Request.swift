@@ -15,7 +15,7 @@ extension Exchange {
     func forward(_ upstream: Upstream) {
         self.upstream = upstream
         isReplayable = requestComplete && !upgrade && (method == .get || method == .head || method == .options)
-        isKept = sendsRaw && !upgrade
+        isKept = sendsRaw
         if let connection, connection.isStream, connection.holdsRequest() {
             isHeld = true
             phase = .waiting

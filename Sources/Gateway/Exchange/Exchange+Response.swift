@@ -180,7 +180,8 @@ extension Exchange {
             clientFraming = head.framing
         case .chunked, .untilClose:
             // An answer without a length may be an endless stream: its silences are watched instead.
-            if !hasCallDeadline { unlimitOverall() }
+            unlimitOverall()
+            if callDeadline < .max { limitOverall(until: callDeadline) }
             isEventStream = Self.isEventStream(head, bytes)
             limitToCredential()
             limitAge()

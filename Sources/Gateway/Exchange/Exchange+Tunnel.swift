@@ -12,6 +12,7 @@ extension Exchange {
         phase = .tunnelling
         status = 101
         isReplayable = false
+        isKept = false
         if let out {
             out.removeAll()
             sent = 0

@@ -172,14 +172,18 @@ final class Exchange {
     // Deadlines.
     var wait = Wait.none
     var deadline = Int64.max
+    /// When what is waited for now should have come; `deadline` is this or `overall`, whichever is first.
+    var waitDue = Int64.max
     var overall = Int64.max
+    /// When it has taken long enough, whatever its credential allows.
+    var patience = Int64.max
     /// What `overall` is the end of.
     enum Bound { case patience, credential, age }
     var bound = Bound.patience
     /// When it is old, in the loop's time.
     var oldAt = Int64.max
-    /// The caller said how long the whole call may take.
-    var hasCallDeadline = false
+    /// The end of the call as its caller said.
+    var callDeadline = Int64.max
     var window: UInt64 = 0
 
     init(worker: Worker, timer: TimerID, index: Int) {
@@ -272,7 +276,7 @@ final class Exchange {
         ending = .none
         bound = .patience
         oldAt = .max
-        hasCallDeadline = false
+        callDeadline = .max
         clientEnded = false
         upstreamEnded = false
         clientEndPassed = false
@@ -282,7 +286,9 @@ final class Exchange {
         answeredMicros = 0
         wait = .none
         deadline = .max
+        waitDue = .max
         overall = .max
+        patience = .max
         note.reset()
         worker.metrics.adjust(.requestsActive, by: 1)
     }

@@ -54,7 +54,7 @@ extension Exchange {
     /// What the caller says holds to the end of a stream; the route's patience is with the beginning of an answer.
     func limitCall(_ head: RequestHead, _ bytes: UnsafePointer<UInt8>, most: Int64) {
         let asked = GRPC.timeout(head, bytes)
-        hasCallDeadline = asked != nil
+        if let asked { callDeadline = worker.now &+ asked }
         limitOverall(asked.map { most == 0 ? $0 : min($0, most) } ?? most)
         limitToCredential()
     }
