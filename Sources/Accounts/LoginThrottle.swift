@@ -69,6 +69,8 @@ public final class LoginThrottle: Sendable {
         var unknown: StrikeTable<String>
         var pairs: StrikeTable<Pair>
         var devices: StrikeTable<Device>
+        /// When a second factor of an account last went without waiting.
+        var passes: StrikeTable<String>
         var networks: NetworkBudget
         var refusals: RefusalNotes
     }
@@ -85,6 +87,7 @@ public final class LoginThrottle: Sendable {
                 unknown: StrikeTable(capacity: settings.entries),
                 pairs: StrikeTable(capacity: settings.entries),
                 devices: StrikeTable(capacity: settings.entries),
+                passes: StrikeTable(capacity: settings.entries),
                 networks: NetworkBudget(perMinute: settings.networkPerMinute, capacity: settings.entries),
                 refusals: RefusalNotes(capacity: settings.entries)
             )
@@ -98,14 +101,18 @@ public final class LoginThrottle: Sendable {
     ///
     /// `isContinued`: it is the second factor of a login whose password was right a moment ago. It does not wait for
     /// failures of others in between, or the owner could be kept waiting at every second step; it counts, though, and
-    /// the limit holds for it.
+    /// the limit holds for it. In the time of one delay only one goes so: logins that were begun to have many codes in
+    /// hand are guesses like any other.
     public func admit(_ attempt: LoginAttempt, isContinued: Bool = false, now: Int64) -> ThrottleDecision {
         tables.withLock { tables in
             // An attempt by a device that failed too often counts on below, and once more for the device: that tells it
             // from the device's own last one.
             if let device = knownDevice(attempt, tables, most: settings.limit - 1) {
-                let seconds = isContinued ? 0 : wait(tables.devices[device], now: now)
-                if seconds > 0 { return .wait(seconds: seconds, why: .device) }
+                let strikes = tables.devices[device]
+                let seconds = wait(strikes, now: now)
+                if seconds > 0, !(isContinued && pass(attempt.account, delay(strikes), &tables, now: now)) {
+                    return .wait(seconds: seconds, why: .device)
+                }
                 tables.devices.add(device, now: now)
                 return .go
             }
@@ -113,15 +120,17 @@ public final class LoginThrottle: Sendable {
             if let account, account.count >= settings.limit {
                 return .wait(seconds: longestDelay, why: .locked)
             }
-            let waits: [(seconds: Int, why: ThrottleDecision.Reason)] = [
-                (isContinued ? 0 : wait(account, now: now), .account),
-                (isContinued ? 0 : wait(tables.pairs[pair(attempt)], now: now), .pair),
-                (tables.networks.wait(attempt.network, now: now), .network),
-            ]
-            if let longest = waits.max(by: { $0.seconds < $1.seconds }), longest.seconds > 0 {
-                return .wait(seconds: longest.seconds, why: longest.why)
-            }
+            let byNetwork = tables.networks.wait(attempt.network, now: now)
+            if byNetwork > 0 { return .wait(seconds: byNetwork, why: .network) }
             guard tables.networks.hasRoom(attempt.network, now: now) else { return .wait(seconds: 60, why: .full) }
+            let strikes = tables.pairs[pair(attempt)]
+            let (byAccount, byPair) = (wait(account, now: now), wait(strikes, now: now))
+            if max(byAccount, byPair) > 0,
+                !(isContinued && pass(attempt.account, max(delay(account), delay(strikes)), &tables, now: now))
+            {
+                return byAccount >= byPair
+                    ? .wait(seconds: byAccount, why: .account) : .wait(seconds: byPair, why: .pair)
+            }
             if attempt.exists {
                 tables.accounts.add(attempt.account, now: now)
             } else {
@@ -176,6 +185,7 @@ public final class LoginThrottle: Sendable {
             }
             if let id = attempt.device { tables.devices.remove(Device(account: attempt.account, id: id)) }
             tables.accounts.remove(attempt.account)
+            tables.passes.remove(attempt.account)
             tables.pairs.remove(pair(attempt))
             tables.networks.takeBack(attempt.network, now: now)
         }
@@ -236,11 +246,23 @@ public final class LoginThrottle: Sendable {
 
     /// Seconds until the next attempt: none after the first few failures, then 1, 2, 4 … up to the longest.
     private func wait(_ strikes: Strikes?, now: Int64) -> Int {
-        guard let strikes, strikes.count >= settings.free else { return 0 }
-        let doublings = strikes.count - settings.free
-        let delay = doublings >= 30 ? longestDelay : min(longestDelay, 1 << doublings)
+        guard let strikes else { return 0 }
+        let delay = delay(strikes)
         // A clock that was put back does not make anybody wait longer than the delay.
         let passed = max(0, now - strikes.last)
         return max(0, delay - Int(min(passed, Int64(delay))))
+    }
+
+    private func delay(_ strikes: Strikes?) -> Int {
+        guard let strikes, strikes.count >= settings.free else { return 0 }
+        let doublings = strikes.count - settings.free
+        return doublings >= 30 ? longestDelay : min(longestDelay, 1 << doublings)
+    }
+
+    /// Whether a second factor goes without waiting, as one does in the time of a delay.
+    private func pass(_ account: String, _ delay: Int, _ tables: inout Tables, now: Int64) -> Bool {
+        if let last = tables.passes[account], abs(now - last.last) < Int64(delay) { return false }
+        tables.passes.stamp(account, now: now)
+        return true
     }
 }

@@ -22,10 +22,12 @@ public final class SessionAuthenticator: Sendable {
         self.injection = injection
     }
 
-    /// The principal of a session with these claims; nil when they are no JSON object.
+    /// The principal of a session with these claims; nil when they are no JSON object, or another issuer's: accounts of
+    /// a directory that this gateway does not have are nobody here.
     public func principal(claims json: [UInt8], _ session: LiveSession) -> Principal? {
         do throws(TokenError) {
             let claims = try Claims(json: json)
+            guard claims.issuer >= 0, unsafe claims.text(claims.issuer).elementsEqual(issuer.utf8) else { return nil }
             return Principal(
                 issuer: index,
                 claims: claims,

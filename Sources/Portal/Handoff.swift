@@ -84,6 +84,8 @@ extension Portal {
         guard let parent = try await find(handoff.parent, now: visit.now), !isRevoked(parent) else {
             return await refuseHandoff(.handoffExpired, visit)
         }
+        // One cookie for both, by a configuration that is newer than the link: it is the session already.
+        if visit.session?.key == parent.key { return redirect(to: handoff.path, note: "logged_in_already") }
         let id = SessionID.make()
         let record = child(of: parent, id.key, visit)
         var event = AuditEvent(.handoff, visit)

@@ -170,6 +170,7 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
         let account = step.account
+        if isShutOut(step, visit) { return await shutOut(step, attempt, flow, ring, visit) }
         // A route may want the code even where a login alone goes without it.
         let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2)
         if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {

@@ -172,6 +172,7 @@ struct PageContext {
         put("csrf", page.token)
         put("return_to", page.returnTo)
         put("account", page.account)
+        carry(page.returnTo, at: page.action)
     }
 
     /// The form's own path and query: they know of the site and of the step that the login is for, and lead to the form

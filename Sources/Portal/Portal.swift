@@ -76,7 +76,7 @@ public final class Portal: Sendable {
 
     /// Whether a session that the store knows is one at `host`, an authority: the gate's decision, for the portal.
     public func counts(_ record: SessionRecord, at host: String) -> Bool {
-        plan.shares(record.site, host) && !isRevoked(record)
+        record.issuer == plan.issuer && plan.shares(record.site, host) && !isRevoked(record)
     }
 
     func exchangeAccounts(_ new: UserDirectory) -> UserDirectory {

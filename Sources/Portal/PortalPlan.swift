@@ -220,6 +220,12 @@ enum Origin {
         return "\(scheme)://\(host)\(text.dropFirst(name(text).count))"
     }
 
+    /// The authority of an origin.
+    static func authority(of origin: String) -> String {
+        guard let mark = origin.firstRange(of: "://") else { return origin }
+        return String(origin[mark.upperBound...])
+    }
+
     /// The host alone: what cookies are bound to.
     static func name(_ host: String) -> String {
         let text = host.lowercased()

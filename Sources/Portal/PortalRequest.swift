@@ -143,7 +143,7 @@ public enum PortalLimits {
     /// The same for all targets together: many tabs may be restored at once.
     static let loopAny = 20
     /// Most session cookies of one request that a logout looks at.
-    static let doubtedCookies = 4
+    static let doubtedCookies = 64
     /// Rows of the list of sessions.
     static let rows = 200
 }

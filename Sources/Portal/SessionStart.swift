@@ -20,12 +20,7 @@ extension Portal {
         var step = step
         if let confirmed, plan.isRemembered(confirmed) { step.isRemembered = true }
         let record = record(id.key, of: step, method: method, strength: strength, confirmed?.family, visit)
-        // As for a disabled account: the gate would refuse the session, and lead here again.
-        guard !isRevoked(record) else {
-            throttle.released(attempt, now: visit.now)
-            await note(AuditEvent(.failure, visit, account: record.account, reason: "revoked"))
-            return loginForm(step.wish, flow, ring, visit, problem: .wrongCredentials)
-        }
+        if isRevoked(record) { return await shutOut(step, attempt, flow, ring, visit) }
         var ended: [Ended]
         do throws(PortalProblem) {
             var event = AuditEvent(confirmed == nil ? .login : .stepUp, visit)
@@ -56,6 +51,24 @@ extension Portal {
         answer.ended = ended
         answer.began = record.key
         return answer
+    }
+
+    /// Whether a session of this login would be revoked as it begins.
+    func isShutOut(_ step: LoginStep, _ visit: Visit) -> Bool {
+        isRevoked(record(SessionID.make().key, of: step, method: "pwd", strength: 1, nil, visit))
+    }
+
+    /// The answer then, as for a disabled account: the gate would refuse the session, and lead here again.
+    func shutOut(
+        _ step: LoginStep,
+        _ attempt: LoginAttempt,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit
+    ) async -> PortalAnswer {
+        throttle.failed(attempt, now: visit.now)
+        await note(AuditEvent(.failure, visit, account: step.account.canonical, reason: "revoked"))
+        return loginForm(step.wish, flow, ring, visit, problem: .wrongCredentials)
     }
 
     private func record(
@@ -142,6 +155,9 @@ extension Portal {
         let location: String
         switch wish.target {
         case .local(let path): location = path
+        case .site(let origin, let path) where plan.shares(session.site, Origin.authority(of: origin)):
+            // The cookie reaches that site as well: there is nothing to hand over.
+            location = origin + path
         case .site(let origin, let path):
             location = try await handoffLocation(origin, path, state: wish.state, session, visit)
         }

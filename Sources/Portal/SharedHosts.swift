@@ -23,7 +23,12 @@ public struct SharedHosts: Sendable {
         var cookies: [CookiePlan] = []
         func place(_ cookie: CookiePlan) -> Int {
             guard cookie.domain != nil else { return -1 }
-            if let known = cookies.firstIndex(of: cookie) { return known }
+            // Browsers tell cookies apart by these (RFC 6265bis §5.7), by no other attribute.
+            let known = cookies.firstIndex {
+                $0.name == cookie.name && $0.path == cookie.path
+                    && $0.domain?.lowercased() == cookie.domain?.lowercased()
+            }
+            if let known { return known }
             cookies.append(cookie)
             return cookies.count - 1
         }

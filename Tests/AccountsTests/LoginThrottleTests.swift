@@ -98,6 +98,23 @@ struct LoginThrottleTests {
         #expect(throttle.admit(attempt(), isContinued: true, now: now) == .wait(seconds: 900, why: .locked))
     }
 
+    @Test("logins that were begun to have many codes in hand are guesses like any other")
+    func hoarded() {
+        let throttle = LoginThrottle()
+        var gone = 0
+        for second in 0..<64 {
+            for network in 0..<50 {
+                let attempt = attempt("ada", "192.0.\(network).1")
+                if throttle.admit(attempt, isContinued: true, now: Int64(second)) == .go {
+                    throttle.failed(attempt, now: Int64(second))
+                    gone += 1
+                }
+            }
+        }
+        // Five are free; then each waits, or is the one of its delay that does not.
+        #expect(gone < 5 + 2 * 7)
+    }
+
     @Test("of refusals one a minute is noted, with the number of those before it that were not")
     func refusals() {
         let throttle = LoginThrottle()

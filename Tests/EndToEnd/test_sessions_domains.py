@@ -6,6 +6,7 @@ import unittest
 import urllib.parse
 
 import peers
+from harness import Gateway
 from sessions import ACCOUNTS, ADA, BOB, FLOW, SESSION, Browser, Live, SessionCase
 
 LOGIN, SHOP, WIKI, OTHER = "login.example.com", "shop.example.org", "wiki.example.net", "other.example"
@@ -322,6 +323,26 @@ sessions:
 upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]
 routes: [{name: all, match: {path: /}, forward: {upstream: a}}]
 """
+
+    def test_a_login_for_a_site_that_the_cookie_reaches(self):
+        """There is nothing to hand over, and so nothing that could fail."""
+        text = self.configuration.replace("  cookie: {domain: example.com}\n", "  login_host: login.example.com\n").replace(
+            "  sites:\n", "  sites:\n    - {hosts: [login.example.com, app.example.com], cookie: {name: gw_all, domain: example.com}}\n"
+        )
+        gateway = Gateway(text, {**self.keys.files(), **self.directory.files()}, UPSTREAM=self.upstream.port)
+        self.addCleanup(gateway.stop)
+        app = Browser(gateway.port, "app.example.com")
+        start = app.navigate("/x")
+        login = app.navigate(start.location)
+        at, path = Domains.go(app, login.location)
+        form = at.navigate(path).page.forms[0]
+        reply = at.post(form["action"], {**form["fields"], "username": ADA, "password": "analytical engine 1843"})
+        self.assertEqual(reply.status, 303)
+        self.assertEqual(urllib.parse.urlsplit(reply.location).path, "/x")
+        self.assertEqual(Domains.go(at, reply.location)[0].host, "app.example.com")
+        cookie = f"gw_all={at.jar['gw_all']}"
+        for host in ("app.example.com", "login.example.com"):
+            self.assertEqual(at.at(host).fetch("/x", cookies=cookie, keep=False).status, 200)
 
     def test_siblings_are_one_site_and_nobody_else(self):
         for home, name, others in (

@@ -124,6 +124,17 @@ class Logout(Base):
         self.assertEqual(reply.status, 303)
         self.assertTrue(reply.cookies[SESSION].is_cleared)
         self.assertEqual([self.statuses(one) for one in (ada, bob, other)], [{401}, {401}, {200}])
+        # However many were planted in front.
+        planted = "; ".join(f"{SESSION}={number:043d}" for number in range(60))
+        self.assertEqual(other.post("/auth/logout", {}, cookies=f"{planted}; {SESSION}={other.session}", keep=False).status, 303)
+        self.assertEqual(self.statuses(other), {401})
+
+    def test_the_page_keeps_what_it_is_for_in_another_language(self):
+        ada = self.browser().enter(ADA)
+        links = ada.navigate("/auth/logout?return_to=/bye").page.links
+        link = next(link for link in links if "lang=de" in link)
+        page = ada.navigate(urllib.parse.urljoin("/auth/logout", link))
+        self.assertEqual(page.page.forms[0]["fields"]["return_to"], "/bye")
 
     def test_everywhere(self):
         browsers = [self.browser().sign_in(ADA) for _ in range(4)]
@@ -392,6 +403,11 @@ class Operators(Base):
             reply = self.browser().login_api(RITA)
             self.assertEqual((reply.status, reply.code), (401, "wrong_credentials"))
             self.assertEqual(self.browser().login(RITA).status, 401)
+            entry_of_tina = entry.replace(RITA.encode(), TINA.encode())
+            self.assertLess(self.ops("/revocations", "POST", header, entry_of_tina).status, 300)
+            # The second factor is not even asked for.
+            self.assertEqual(self.browser().login_api(TINA).code, "wrong_credentials")
+            self.assertEqual(self.ops("/revocations", "DELETE", header, entry_of_tina).status, 200)
         finally:
             self.assertEqual(self.ops("/revocations", "DELETE", header, entry).status, 200)
         self.assertEqual(self.browser().sign_in(RITA).fetch("/x").status, 200)

@@ -237,6 +237,19 @@ class SQLite(Base):
         for browser in browsers:
             self.assertEventually(lambda: self.status(again, browser.session) == 401, "not revoked", 1.5)
 
+    def test_sessions_of_another_issuer_count_for_nothing(self):
+        """Their accounts are no accounts of this gateway, which could not end them when something becomes of those."""
+        file = self.folder() / "sessions.db"
+        gateway = self.gateway(SQLITE, FILE=file)
+        browser = Browser(gateway.port).sign_in()
+        other = self.gateway(SQLITE.replace("sessions:", "  issuer: other\nsessions:", 1), FILE=file)
+        stranger = Browser(other.port)
+        cookies = f"{SESSION}={browser.session}"
+        self.assertEqual(self.status(other, browser.session), 401)
+        self.assertEqual(stranger.facts(cookies=cookies, keep=False).status, 401)
+        # Nor are they taken from the gateway that knows them.
+        self.assertEqual(self.status(gateway, browser.session), 200)
+
     def test_most_sessions_of_an_account(self):
         gateway = self.gateway(SQLITE.replace("10000", "3"), FILE=self.folder() / "sessions.db")
         browsers = []

@@ -34,14 +34,20 @@ struct SiteTests {
         plan.cookie.domain = "Example.com"
         var net = CookiePlan()
         net.domain = "example.net"
+        var strict = plan.cookie
+        strict.domain = "example.com"
+        strict.sameSite = .strict
         plan.sites = [
             SitePlan(hosts: [.exact("own.example.com")], cookie: CookiePlan()),
             SitePlan(hosts: [.wildcard(suffix: ".example.net")], cookie: net),
             SitePlan(hosts: [.exact("site.example.com")]),
+            // To browsers it is the same cookie.
+            SitePlan(hosts: [.exact("strict.example.com")], cookie: strict),
         ]
         for (a, b, isOne) in [
             ("example.com", "a.b.EXAMPLE.com.:81", true), ("a.example.com", "site.example.com", true),
-            ("a.example.net", "b.example.net", true), ("a.example.com", "own.example.com", false),
+            ("a.example.net", "b.example.net", true), ("a.example.com", "strict.example.com", true),
+            ("a.example.com", "own.example.com", false),
             ("own.example.com", "example.com", false), ("a.example.com", "a.example.net", false),
             ("a.example.com", "evilexample.com", false), ("other.example", "another.example", false),
             ("other.example", "other.example:1", true), ("", "example.com", false),
