@@ -250,7 +250,9 @@ class Gateway:
             client.close()
 
     def get(self, path="/", token=None, fields=(), method="GET", body=b"", port=None, authorization=None):
-        lines = [f"{method} {path} HTTP/1.1", "Host: gateway.example", "Connection: close"]
+        # The ops listener gives no data to those that call it by a name.
+        host = "127.0.0.1" if port and port == self.ops_port else "gateway.example"
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
         if token is not None:
             authorization = "Bearer " + token
         if authorization is not None:

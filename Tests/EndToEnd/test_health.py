@@ -62,6 +62,24 @@ class Health(CheckedBase):
         one.status = b"200"
         self.assertTrue(self.until(lambda: self.answers(gateway) == {"1"}))
 
+    def test_an_interim_response_is_not_the_answer(self):
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        one, two, three = self.checked(b"1"), self.checked(b"2"), self.checked(b"3")
+
+        def hinting(checked, count):
+            def answer(head, *_):
+                return (hints * count if head.startswith(b"GET /health") else b"") + Checked.answer(checked, head)
+            return answer
+
+        one.upstream.answer, three.upstream.answer = hinting(one, 16), hinting(three, 17)
+        gateway = self.gateway([at(one), at(two), at(three)], HEALTH)
+        self.assertTrue(self.until(lambda: self.answers(gateway) == {"1", "2"}))
+        seen = len(one.probes)
+        self.assertTrue(self.until(lambda: len(one.probes) > seen + 4))
+        self.assertEqual(self.answers(gateway), {"1", "2"})
+        one.status = b"503"
+        self.assertTrue(self.until(lambda: self.answers(gateway) == {"2"}))
+
     def test_a_reload_neither_forgets_nor_keeps_for_ever(self):
         one, two = self.checked(b"1"), self.checked(b"2")
         gateway = self.gateway([at(one), at(two)], HEALTH)

@@ -165,8 +165,8 @@ class Revocation(Base):
 
     def test_requests_one_after_the_other(self):
         gateway = self.gateway()
-        one = b'POST /revocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"token":"a"}'
-        get = b"GET /revocations HTTP/1.1\r\nHost: x\r\n\r\n"
+        one = b'POST /revocations HTTP/1.1\r\nHost: [::1]:9901\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"token":"a"}'
+        get = b"GET /revocations HTTP/1.1\r\nHost: [::1]:9901\r\n\r\n"
         raw = gateway.raw((one + get) * 50, wait=1, port=gateway.ops_port)
         self.assertEqual(raw.count(b"HTTP/1.1 200 OK"), 100)
         slow = gateway.raw(one[:60], one[60:110], one[110:], wait=1, port=gateway.ops_port)

@@ -25,6 +25,8 @@ final class HealthDialogue {
     private let plan: HealthPlan
     private let wire: Wire
     private let input = OutputBuffer(capacity: 1024)
+    /// Interim responses (103 and the like) that came before the answer.
+    private var interims = 0
     /// The message of a gRPC answer, and whether the call went well so far.
     private let message = OutputBuffer(capacity: 64)
     private var isCallGood = false
@@ -34,6 +36,7 @@ final class HealthDialogue {
     let output = OutputBuffer(capacity: 1024)
 
     private static let longestMessage = 1024
+    private static let mostInterims = 16
 
     /// The question, to be sent when the connection is there.
     init(_ plan: HealthPlan, isTLS: Bool, workspace: HTTP2Workspace, now: Int64) {
@@ -103,11 +106,17 @@ final class HealthDialogue {
 
     private func receive(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ head: ResponseHead) {
         input.append(bytes, count)
-        let span = Span(_unsafeElements: input.bytes)
-        switch ResponseParser.parse(span, requestMethod: .get, into: head, limits: HeadLimits()) {
-        case .complete: verdict = plan.accepts(head.status)
-        case .refuse: verdict = false
-        case .needMore: break
+        while verdict == nil {
+            let span = Span(_unsafeElements: input.bytes)
+            switch ResponseParser.parse(span, requestMethod: .get, into: head, limits: HeadLimits()) {
+            case .complete where head.status < 200 && head.status != 101 && interims < Self.mostInterims:
+                // The answer is yet to come (RFC 9110 §15.2).
+                interims += 1
+                input.consume(head.length)
+            case .complete: verdict = plan.accepts(head.status)
+            case .refuse: verdict = false
+            case .needMore: return
+            }
         }
     }
 

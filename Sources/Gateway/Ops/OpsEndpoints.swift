@@ -10,6 +10,7 @@ struct OpsEndpoints {
     private static let paths = "/livez /readyz /startupz /metrics /revocations /sessions /throttle\n"
 
     func answer(_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) {
+        if holdsData(request.path), let refusal = request.refusal { return reply(.problem(403, refusal)) }
         if request.path == "/revocations" { return gateway.answerRevocations(request, reply) }
         if request.path == "/sessions" || request.path.hasPrefix("/sessions/") {
             guard let records = gateway.sessionRecords else { return reply(.problem(404, "there are no accounts")) }
@@ -20,9 +21,14 @@ struct OpsEndpoints {
             return reply(records.throttle(request))
         }
         guard request.method == .get || request.method == .head else {
-            return reply(.problem(405, "only GET and HEAD"))
+            return reply(.methodRefused("GET, HEAD"))
         }
         reply(answer(request.path, request.query))
+    }
+
+    /// Whether a path tells or changes what is not for web pages; probes and metrics are for whoever gets here.
+    private func holdsData(_ path: String) -> Bool {
+        path == "/revocations" || path == "/sessions" || path.hasPrefix("/sessions/") || path == "/throttle"
     }
 
     private func answer(_ path: String, _ query: String) -> OpsAnswer {

@@ -11,8 +11,8 @@ struct OpsRequest {
     var query: String
     /// Whether its content is `application/json`.
     var isJSON: Bool
-    /// Whether a page in a browser sends it.
-    var hasOrigin: Bool
+    /// Why it gets no data, when a page in a browser may have sent it.
+    var refusal: String?
     var body: [UInt8]
 }
 
@@ -20,6 +20,8 @@ struct OpsRequest {
 struct OpsAnswer {
     var status: Int
     var type: StaticString
+    /// The methods that there are, for a 405.
+    var allow: StaticString?
     var body: OutputBuffer
 
     init(_ status: Int, _ type: StaticString = "text/plain; charset=utf-8", _ text: String = "") {
@@ -32,6 +34,13 @@ struct OpsAnswer {
     /// A refusal with a sentence.
     static func problem(_ status: Int, _ text: String) -> OpsAnswer {
         OpsAnswer(status, "text/plain; charset=utf-8", text + "\n")
+    }
+
+    /// A refusal of a method where there are only others.
+    static func methodRefused(_ allow: StaticString) -> OpsAnswer {
+        var answer = problem(405, "only \(allow)")
+        answer.allow = allow
+        return answer
     }
 }
 
@@ -47,6 +56,15 @@ final class OpsServer {
         var isClosed = false
         /// Requests are being taken: an answer that comes at once must not begin with the next one itself.
         var isTaking = false
+        /// It sends no more; what it asked is still answered.
+        var hasEnded = false
+        /// `100 Continue` was sent for the request that is coming in.
+        var isContinued = false
+        /// Its last request was refused with content perhaps under way.
+        var isRefused = false
+        /// All is said; what still comes is read and dropped.
+        var isDraining = false
+        var drained = 0
         var deadline: Int64
 
         init(_ descriptor: Int32, deadline: Int64) {
@@ -59,6 +77,8 @@ final class OpsServer {
     private static let patience: Int64 = 10_000
     /// Longest content of a request.
     private static let maximumBody = 1 << 20
+    /// Most that is read after a refusal: closed with bytes unread, the connection is reset and the answer lost.
+    private static let maximumDrain = 16 << 20
 
     private let control: Control
     private let listener: Listener
@@ -121,18 +141,36 @@ final class OpsServer {
     }
 
     private func serve(_ client: Client) {
+        if client.isDraining { return drain(client) }
         guard flush(client) else { return }
         takeRequests(client)
-        while !client.isClosed, !client.closes {
+        while !client.isClosed, !client.closes, !client.hasEnded {
             // What waits behind an unanswered request stays in the socket, but for a head.
             if client.isWaiting, client.input.count >= 4096 { return }
             let n = Socket.read(client.descriptor, client.input.reserve(4096), 4096)
             if n == IO.wouldBlock { return }
-            if n <= 0 { return close(client) }
+            if n < 0 { return close(client) }
+            if n == 0 {
+                client.hasEnded = true
+                break
+            }
             client.input.advance(n)
             if !client.isWaiting { client.deadline = control.now + Self.patience }
             takeRequests(client)
         }
+        if client.hasEnded, !client.isWaiting, client.output.isEmpty { close(client) }
+    }
+
+    /// Drops what a refused client still sends, until it ends, its deadline, or there is too much of it.
+    private func drain(_ client: Client) {
+        client.input.consume(client.input.count)
+        while client.drained < Self.maximumDrain {
+            let n = Socket.read(client.descriptor, client.input.reserve(16384), 16384)
+            if n == IO.wouldBlock { return }
+            if n <= 0 { break }
+            client.drained += n
+        }
+        close(client)
     }
 
     private func takeRequests(_ client: Client) {
@@ -152,6 +190,7 @@ final class OpsServer {
 
     private func refuse(_ client: Client, _ status: Int, _ detail: String) {
         client.closes = true
+        client.isRefused = true
         write(.problem(status, detail), .get, client)
         _ = flush(client)
     }
@@ -169,7 +208,15 @@ final class OpsServer {
             refuse(client, 411, "the content needs a Content-Length")
             return false
         }
-        guard client.input.count >= head.length + length else { return false }
+        guard client.input.count >= head.length + length else {
+            if head.expectsContinue, !client.isContinued {
+                client.isContinued = true
+                client.output.append("HTTP/1.1 100 Continue\r\n\r\n")
+                _ = flush(client)
+            }
+            return false
+        }
+        client.isContinued = false
         let request = request(client, length)
         client.closes = !head.keepAlive
         client.input.consume(head.length + length)
@@ -179,7 +226,13 @@ final class OpsServer {
             guard !client.isClosed, client.isWaiting else { return }
             client.isWaiting = false
             write(answer, method, client)
-            if flush(client) { takeRequests(client) }
+            guard !client.isTaking else {
+                _ = flush(client)
+                return
+            }
+            // It came later: nobody will say again that there are bytes in the socket.
+            client.deadline = control.now + Self.patience
+            serve(client)
         }
         return true
     }
@@ -192,14 +245,20 @@ final class OpsServer {
         )
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var isJSON = false
-        var hasOrigin = false
+        var refusal = isOurs(client) ? nil : "the Host must be an IP address or localhost"
         for index in 0..<head.fieldCount {
             let name = head[index].name
             if head[index].id == .contentType {
                 let value = head[index].value
                 isJSON = Self.isJSON(UnsafeBufferPointer(start: bytes + value.start, count: value.count))
             } else if Scan.equalFolded(bytes + name.start, name.count, "origin") {
-                hasOrigin = true
+                refusal = "not for web pages"
+            } else if Scan.equalFolded(bytes + name.start, name.count, "sec-fetch-site") {
+                let value = head[index].value
+                let isDirect =
+                    Scan.equalFolded(bytes + value.start, value.count, "none")
+                    || Scan.equalFolded(bytes + value.start, value.count, "same-origin")
+                if !isDirect { refusal = "not for web pages" }
             }
         }
         return OpsRequest(
@@ -207,9 +266,22 @@ final class OpsServer {
             path: String(parts.first ?? ""),
             query: parts.count > 1 ? String(parts[1]) : "",
             isJSON: isJSON && head.count(.contentType) == 1,
-            hasOrigin: hasOrigin,
+            refusal: refusal,
             body: Array(UnsafeBufferPointer(start: bytes + head.length, count: length))
         )
+    }
+
+    /// Whether the host that was asked for can be this one.
+    ///
+    /// A page whose name is made to lead to a loopback address is of one origin with it, but still sends that name.
+    /// Elsewhere operators have names of their own for the listener.
+    private func isOurs(_ client: Client) -> Bool {
+        let ip = listener.address.ip
+        guard ip.isLoopback, !ip.isUnix, !head.host.isEmpty else { return true }
+        let start = UnsafePointer(client.input.readable) + head.host.start
+        var text = String(decoding: UnsafeBufferPointer(start: start, count: head.host.count), as: UTF8.self)
+        if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
+        return text.lowercased() == "localhost" || IPAddress(text: text) != nil
     }
 
     private static func isJSON(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -224,6 +296,10 @@ final class OpsServer {
         out.append(answer.type)
         out.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ")
         out.append(decimal: UInt64(answer.body.count))
+        if let allow = answer.allow {
+            out.append("\r\nAllow: ")
+            out.append(allow)
+        }
         out.append(client.closes ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
         if method != .head { out.append(answer.body.readable, answer.body.count) }
     }
@@ -240,7 +316,13 @@ final class OpsServer {
             client.output.consume(n)
         }
         if client.closes, !client.isWaiting {
-            close(client)
+            if client.isRefused, !client.hasEnded {
+                client.isDraining = true
+                Socket.shutdownWrite(client.descriptor)
+                drain(client)
+            } else {
+                close(client)
+            }
             return false
         }
         return true

@@ -59,7 +59,7 @@ final class RevocationDesk {
         case .get, .head: reply(list(now: now))
         case .post: revoke(request, identity, now: now, reply)
         case .delete: takeBack(request, identity, reply)
-        default: reply(.problem(405, "GET, POST and DELETE only"))
+        default: reply(.methodRefused("GET, HEAD, POST, DELETE"))
         }
     }
 
@@ -87,11 +87,7 @@ final class RevocationDesk {
         _ identity: IdentityPlan,
         _ reply: (OpsAnswer) -> Void
     ) -> [Revocation]? {
-        // A page in a browser can make it send forms to a loopback address, but neither this type nor without Origin.
-        guard !request.hasOrigin else {
-            reply(.problem(403, "not for web pages"))
-            return nil
-        }
+        // A page in a browser can make it send forms to a loopback address, but not of this type.
         guard request.isJSON else {
             reply(.problem(415, "the content must be application/json"))
             return nil
@@ -222,7 +218,6 @@ final class RevocationDesk {
 
     /// The file was written, or not.
     func saved(_ failure: String?) {
-        isSaving = false
         if let failure {
             failures += 1
             Log.error("revocations cannot be saved", ("error", failure))
@@ -232,6 +227,8 @@ final class RevocationDesk {
             tickets[id]?.failure = failure
             settle(id)
         }
+        // Only now: an answer may have brought the client's next request, whose change must wait for the next writing.
+        isSaving = false
         saving = []
         write()
     }

@@ -30,7 +30,6 @@ final class SessionRecords {
     /// Answers a request later.
     func answer(_ request: OpsRequest, _ reply: @escaping (OpsAnswer) -> Void) {
         guard replies.count < Self.mostWaiting else { return reply(.problem(503, "too many requests wait")) }
-        guard !request.hasOrigin else { return reply(.problem(403, "not for web pages")) }
         let handle = request.path.dropFirst("/sessions".count).drop { $0 == "/" }
         let key = SessionKey(text: String(handle))
         guard handle.isEmpty || key != nil else { return reply(.problem(404, "there is no such session")) }
@@ -49,7 +48,7 @@ final class SessionRecords {
         let mailbox = mailbox
         let method = request.method
         guard method == .get || method == .head || method == .delete else {
-            return reply(.problem(405, "GET and DELETE only"))
+            return reply(.methodRefused("GET, HEAD, DELETE"))
         }
         replies[ticket] = reply
         Task {
@@ -76,7 +75,6 @@ final class SessionRecords {
 
     /// Answers `/throttle`: accounts that only a known device gets into, and `DELETE ?account=…` lets one in again.
     func throttle(_ request: OpsRequest) -> OpsAnswer {
-        guard !request.hasOrigin else { return .problem(403, "not for web pages") }
         switch request.method {
         case .get, .head:
             let names = desk.throttle.locked().map { name in
@@ -91,7 +89,7 @@ final class SessionRecords {
             }
             let wasKnown = desk.throttle.reset(account: desk.account(called: account))
             return OpsAnswer(200, "application/json", "{\"reset\":\(wasKnown)}\n")
-        default: return .problem(405, "GET and DELETE only")
+        default: return .methodRefused("GET, HEAD, DELETE")
         }
     }
 
