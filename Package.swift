@@ -112,6 +112,7 @@ let package = Package(
             name: "portcullis",
             dependencies: [
                 "Gateway", "Configuration", "Settings", "JOSE", "Accounts", "Sessions", "Telemetry", "Reactor",
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: cold

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -36,5 +37,7 @@ static inline void pc_store32(uint32_t *_Nonnull p, uint32_t v) { __atomic_store
 
 static inline int pc_set_thread_name(const char *_Nonnull name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 static inline int pc_errno(void) { return errno; }
+/// Whether all that was printed has arrived.
+static inline int pc_flush_output(void) { return fflush(stdout) == 0 && !ferror(stdout); }
 
 #endif

@@ -32,6 +32,10 @@ struct Substituted {
                 return
             }
             let inner = rest[rest.index(rest.startIndex, offsetBy: 2)..<end]
+            guard !inner.contains("${") else {
+                problems.append("\"${…}\" cannot stand within \"${…}\"")
+                return
+            }
             let isWhole = rest.startIndex == written.startIndex && rest.index(after: end) == written.endIndex
             rest = rest[rest.index(after: end)...]
             replace(String(inner), environment, isWhole: isWhole)

@@ -11,7 +11,9 @@ extension Gateway {
 
     /// Writes all metrics.
     func writeMetrics(to out: OutputBuffer) {
-        let health = backends.map {
+        // Two names of an upstream can have one address: a sample is written once.
+        var seen: Set<[String]> = []
+        let health = backends.filter { seen.insert([$0.upstream, $0.backend]).inserted }.map {
             ExtraMetric(
                 "backend_up",
                 "Whether active checks have the backend in.",

@@ -20,6 +20,7 @@ public final class Gateway {
     private let configurationPath: String
     private let control: Control
     private let offload: OffloadPool
+    private let names: NameRefresh
     private(set) var snapshot: Snapshot
     let metrics: Metrics
     private var log: AccessLog?
@@ -30,7 +31,6 @@ public final class Gateway {
     private var drainDeadline: Int64?
     private var isReloading = false
     private var reloadAgain = false
-    private var resolveDue: [Int64] = []
     private let continuity: Continuity
     private let revocations: Revocations
     let desk: RevocationDesk
@@ -51,13 +51,14 @@ public final class Gateway {
         self.sessionDesk = sessionDesk
         configurationPath = path
         self.continuity = continuity
-        watch = FileWatch(snapshot.settings)
+        watch = snapshot.watch
         self.snapshot = snapshot
         self.metrics = metrics
         control = try Control()
         let mailbox = control.mailbox
         sessionRecords = sessionDesk.map { SessionRecords($0, mailbox) }
         offload = try OffloadPool(threads: snapshot.settings.offloadThreads, limit: 1024)
+        names = try NameRefresh(continuity.names, mailbox)
         desk = RevocationDesk(
             revocations,
             file: snapshot.settings.revocationFile,
@@ -192,7 +193,7 @@ public final class Gateway {
             control.turn(until: until)
             if health != nil, healthDue > control.now + 50 { healthDue = min(healthDue, control.now + 50) }
             ops?.turn(now: control.now)
-            resolveNames()
+            names.turn(snapshot, now: control.now)
             desk.turn(now: control.now)
             sessionDesk?.turn()
             continuity.rotate(now: control.now)
@@ -202,6 +203,7 @@ public final class Gateway {
         for worker in workers { worker.thread.join() }
         closeSessions()
         offload.stop()
+        names.stop()
         log?.close(within: 5000)
         Log.info("stopped")
     }
@@ -210,7 +212,7 @@ public final class Gateway {
 
     private func apply(_ next: Snapshot) {
         snapshot = next
-        watch = FileWatch(next.settings)
+        watch = next.watch
         next.settings.log.configure()
         adoptPortal(next)
         health?.stop()
@@ -218,7 +220,7 @@ public final class Gateway {
         health =
             isChecked
             ? HealthChecker(control: control, board: next.board, targets: next.healthTargets, now: control.now) : nil
-        resolveDue = next.upstreams.map { control.now + Self.patience($0, $0.servers.map(\.addresses)) }
+        names.adopt(next, now: control.now)
     }
 
     private func reload() {
@@ -236,7 +238,10 @@ public final class Gateway {
             let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1, continuity: continuity)
             mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
         }
-        if !accepted { isReloading = false }
+        if !accepted {
+            isReloading = false
+            reloaded(nil, ["too much work waits for the threads of offload_threads; send SIGHUP again"])
+        }
     }
 
     private func received(_ message: ControlMessage) {
@@ -259,7 +264,7 @@ public final class Gateway {
         case .resolved(let generation, let upstream, let addresses):
             guard generation == snapshot.generation, upstream >= 0 else { return }
             let plan = snapshot.upstreams[upstream]
-            resolveDue[upstream] = control.now + Self.patience(plan, addresses)
+            names.answered(upstream, plan, addresses, now: control.now)
             guard addresses.contains(where: { !$0.isEmpty }) else { return }
             let targets = SnapshotBuilder.healthTargets(snapshot.settings.upstreams[upstream], plan, addresses)
             health?.retarget(plan.name, targets, now: control.now)
@@ -322,33 +327,6 @@ public final class Gateway {
                     if left.step(), let former { _ = offload.submit { former.close() } }
                 }
             )
-        }
-    }
-
-    /// Milliseconds until names are looked up again: soon when one has no address at all.
-    private static func patience(_ plan: UpstreamPlan, _ addresses: [[SocketAddress]]) -> Int64 {
-        addresses.contains(where: \.isEmpty) ? min(1000, plan.resolveInterval) : plan.resolveInterval
-    }
-
-    private func resolveNames() {
-        for index in resolveDue.indices where resolveDue[index] <= control.now {
-            let plan = snapshot.upstreams[index]
-            resolveDue[index] = control.now + plan.resolveInterval
-            guard plan.servers.contains(where: { if case .name = $0.location { true } else { false } }) else {
-                continue
-            }
-            let mailbox = control.mailbox
-            let generation = snapshot.generation
-            let names = continuity.names
-            _ = offload.submit {
-                let lists = plan.servers.map { server in
-                    switch server.location {
-                    case .fixed: server.addresses
-                    case .name(let name, let port): names.addresses(of: name, port: port)
-                    }
-                }
-                mailbox.post(.resolved(generation: generation, upstream: index, lists))
-            }
         }
     }
 

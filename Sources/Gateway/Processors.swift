@@ -11,35 +11,68 @@ enum Processors {
             bytes.baseAddress.map { sched_getaffinity(0, bytes.count, $0) } ?? -1
         }
         var count = size >= 0 ? mask.reduce(0) { $0 + $1.nonzeroBitCount } : sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        if let quota { count = min(count, max(1, quota)) }
+        if let quota = quota(root: "") { count = min(count, max(1, quota)) }
         return max(1, min(256, count))
     }
 
-    /// The quota of the cgroup in whole cores, rounded up, or nil without one (cgroup v2 `cpu.max`, v1 `cpu.cfs_*`).
-    private static var quota: Int? {
-        if let text = contents("/sys/fs/cgroup/cpu.max") {
-            let parts = text.split(separator: " ")
-            if parts.count == 2, let limit = Int(parts[0]), let period = Int(parts[1]), period > 0 {
-                return (limit + period - 1) / period
+    /// The least quota of the process's cgroup and of those around it in whole cores, rounded up; nil without one.
+    ///
+    /// A service's quota stands at its own cgroup (`system.slice/x.service`) and not at the root. In a container the
+    /// path can be one of the host's, which is not there: then what is mounted at the root is the container's own.
+    ///
+    /// - Parameter root: the folder that `proc` and `sys` are in.
+    /// - Returns: whole cores.
+    static func quota(root: String) -> Int? {
+        guard let groups = contents(root + "/proc/self/cgroup") else { return nil }
+        var least: Int?
+        for line in groups.split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { continue }
+            let isUnified = parts[0] == "0" && parts[1].isEmpty
+            guard isUnified || parts[1].split(separator: ",").contains("cpu") else { continue }
+            let mount = root + (isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu")
+            // Above a namespace's root (`/..`) nothing can be seen.
+            var names = parts[2].split(separator: "/")
+            if names.contains("..") { names = [] }
+            while true {
+                let folder = ([mount] + names.map(String.init)).joined(separator: "/")
+                if let cores = isUnified ? unifiedQuota(folder) : formerQuota(folder) {
+                    least = min(least ?? cores, cores)
+                }
+                if names.popLast() == nil { break }
             }
-            return nil
         }
-        if let limit = contents("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap({ Int($0) }), limit > 0,
-            let period = contents("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap({ Int($0) }), period > 0
-        {
-            return (limit + period - 1) / period
+        return least
+    }
+
+    /// What `cpu.max` of cgroup v2 says: `100000 100000`, or `max 100000`.
+    private static func unifiedQuota(_ folder: String) -> Int? {
+        let parts = contents(folder + "/cpu.max")?.split { $0 == " " || $0 == "\n" } ?? []
+        guard parts.count == 2, let limit = Int(parts[0]), let period = Int(parts[1]) else { return nil }
+        return cores(limit, period)
+    }
+
+    /// The same of cgroup v1, where -1 stands for no limit.
+    private static func formerQuota(_ folder: String) -> Int? {
+        let numbers = ["quota", "period"].map { part in
+            contents("\(folder)/cpu.cfs_\(part)_us")?.split(separator: "\n").first.flatMap { Int($0) } ?? 0
         }
-        return nil
+        return cores(numbers[0], numbers[1])
+    }
+
+    private static func cores(_ limit: Int, _ period: Int) -> Int? {
+        guard limit > 0, period > 0 else { return nil }
+        return limit / period + (limit % period > 0 ? 1 : 0)
     }
 
     private static func contents(_ path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 256)
+        var bytes = [UInt8](repeating: 0, count: 16_384)
         let n = read(descriptor, &bytes, bytes.count)
         guard n > 0 else { return nil }
-        return String(decoding: bytes[..<n].filter { $0 != 0x0a }, as: UTF8.self)
+        return String(decoding: bytes[..<n], as: UTF8.self)
     }
 
     /// Takes all the descriptors that the process may have.

@@ -157,6 +157,8 @@ final class FieldPlan: Sendable {
 final class Snapshot: Sendable {
     let generation: UInt64
     let settings: GatewaySettings
+    /// The files it was read from, as they were before they were read.
+    let watch: FileWatch
     let listeners: [ListenerPlan]
     let opsAddress: SocketAddress?
     let headLimits: HeadLimits
@@ -192,6 +194,7 @@ final class Snapshot: Sendable {
     init(
         generation: UInt64,
         settings: GatewaySettings,
+        watch: FileWatch,
         listeners: [ListenerPlan],
         opsAddress: SocketAddress?,
         routes: [RoutePlan],
@@ -205,6 +208,7 @@ final class Snapshot: Sendable {
     ) {
         self.generation = generation
         self.settings = settings
+        self.watch = watch
         self.listeners = listeners
         self.opsAddress = opsAddress
         self.routes = routes

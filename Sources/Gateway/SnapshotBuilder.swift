@@ -39,6 +39,8 @@ enum SnapshotBuilder {
             return SnapshotResult(settings: nil, build: nil, messages: text(diagnostics, file: path), table: nil)
         }
 
+        // Before anything is read: a file that is replaced meanwhile differs from this at the next look.
+        let watch = FileWatch(settings)
         let (table, conflicts) = RouteTable.build(settings.routes)
         diagnostics += conflicts.map {
             Diagnostic(at: $0.location, $0.message, severity: $0.isCertain ? .error : .warning)
@@ -67,6 +69,7 @@ enum SnapshotBuilder {
         var board = 0
         var upstreams: [UpstreamPlan] = []
         if !diagnostics.contains(where: { $0.severity == .error }) {
+            continuity.names.learn(settings.upstreams.flatMap(\.names), within: nameWait)
             upstreams = zip(settings.upstreams, clients).map { upstream, client in
                 var plan = plan(upstream, board: &board, continuity.names, &diagnostics)
                 plan.tls = client
@@ -95,6 +98,7 @@ enum SnapshotBuilder {
             return Snapshot(
                 generation: generation,
                 settings: settings,
+                watch: watch,
                 listeners: settings.listeners.enumerated().map { index, listener in
                     ListenerPlan(
                         index: index,
@@ -147,6 +151,9 @@ enum SnapshotBuilder {
 
     // MARK: Upstreams
 
+    /// Milliseconds that names are waited for; one that takes longer is served from when it is found.
+    private static let nameWait: Int64 = 2000
+
     private static func plan(
         _ settings: UpstreamSettings,
         board: inout Int,
@@ -162,7 +169,7 @@ enum SnapshotBuilder {
                 addresses = [address]
                 board += 1
             case .name(let name, let port):
-                addresses = names.addresses(of: name, port: port)
+                addresses = names.known(name, port: port)
                 if addresses.isEmpty {
                     let problem =
                         "upstream \"\(settings.name)\": the name \(name) has no address now; it is looked up again"
@@ -343,6 +350,16 @@ extension UpstreamSettings {
             return self.protocol == .http1 ? .http1(path: health?.path ?? "/") : .http2(path: health?.path ?? "/")
         }
         return .grpc(service: health.service)
+    }
+}
+
+extension UpstreamSettings {
+    /// The names that its servers are found by.
+    fileprivate var names: [(name: String, port: UInt16)] {
+        servers.compactMap { server in
+            guard case .name(let name, let port) = ServerLocation(server.address) else { return nil }
+            return (name, port)
+        }
     }
 }
 

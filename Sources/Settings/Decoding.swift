@@ -77,7 +77,8 @@ public final class Decoding {
         var text = ""
         for part in path {
             if !text.isEmpty, !part.hasPrefix("[") { text += "." }
-            text += part
+            // Keys of one's own can hold anything, and a message is one line.
+            text += part.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f } ? part : Spelling.quoted(part)
         }
         return text
     }

@@ -133,8 +133,11 @@ extension Int: SettingValue {
         {
             return number
         }
-        let isQuoted = node.text.flatMap { Int($0) } != nil
-        decoding.mismatch(node, expected: "a whole number", hint: isQuoted ? "; remove the quotes" : "")
+        var hint = ""
+        if case .scalar(let scalar) = node.content, Int(scalar.text) != nil {
+            hint = scalar.text.hasPrefix("+") ? "; write it without \"+\"" : scalar.isPlain ? "" : "; remove the quotes"
+        }
+        decoding.mismatch(node, expected: "a whole number", hint: hint)
         return nil
     }
     /// The number.

@@ -1,11 +1,27 @@
 // COLD. The command line: one verb per thing an operator wants done.
 import ArgumentParser
+import CLinux
 import Gateway
+import Glibc
 import Sessions
 
 @main
 enum Program {
-    static func main() { Portcullis.main(shielded(Array(CommandLine.arguments.dropFirst()))) }
+    static func main() {
+        do {
+            var command = try Portcullis.parseAsRoot(shielded(Array(CommandLine.arguments.dropFirst())))
+            try command.run()
+        } catch {
+            guard Portcullis.exitCode(for: error).isSuccess else { Portcullis.exit(withError: error) }
+            // Help, and the version.
+            let text = Portcullis.fullMessage(for: error)
+            if !text.isEmpty { print(text) }
+        }
+        // A key or token that a full disk swallowed must not look like one that was written.
+        if pc_flush_output() == 0 {
+            Portcullis.exit(withError: CommandFailure("the output could not be written"))
+        }
+    }
 
     /// One session in 64 has an id that begins with a dash: that is no option, wherever it stands.
     private static func shielded(_ arguments: [String]) -> [String] {

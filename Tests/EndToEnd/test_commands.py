@@ -196,6 +196,18 @@ class Commands(unittest.TestCase):
                 self.assertIn(told, error)
                 self.assertEqual(out, "")
 
+    def test_output_that_is_not_written_is_no_success(self):
+        self.make("ES256")
+        (self.folder / "c.yaml").write_text("routes: [{name: a, match: {path: /}, auth: public, respond: {status: 200}}]\n")
+        for arguments in (
+            ("key", "generate", "--algorithm", "ES256", "--print"), ("token", "mint", "--issuer", "x", "--key", "k.pem"), ("schema",),
+            ("reference",), ("version",), ("check", "--config", "c.yaml"), ("--help",), ("--version",),
+        ):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                done = subprocess.run([binary(), *arguments], cwd=self.folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("output could not be written", done.stderr)
+
     def test_every_command_has_help(self):
         for words in ((), ("run",), ("check",), ("key",), ("key", "generate"), ("token",), ("token", "mint"), ("token", "inspect"),
             ("token", "verify"), ("reference",), ("schema",), ("version",)):

@@ -41,6 +41,13 @@ class CheckedBase(Base):
 
 
 class Health(CheckedBase):
+    def test_names_with_one_address_are_one_sample(self):
+        one = self.checked(b"1")
+        gateway = self.gateway([f'"localhost:{one.port}"', at(one)], HEALTH)
+        text = gateway.get("/metrics", port=gateway.ops_port).body
+        lines = [line for line in text.splitlines() if line.startswith("portcullis_backend_up{") and f"127.0.0.1:{one.port}" in line]
+        self.assertEqual(len(lines), 1, lines)
+
     def test_out_and_back_in(self):
         one, two = self.checked(b"1"), self.checked(b"2")
         gateway = self.gateway([at(one), at(two)], HEALTH)

@@ -6,11 +6,13 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
-from harness import Gateway, Keys, TestCase, Upstream
+from harness import Gateway, Keys, TestCase, Upstream, binary
 
 CONFIGURATION = Keys.ISSUERS + """
 drain: 10s
@@ -167,6 +169,58 @@ class Lifecycle(unittest.TestCase):
         metrics = self.gateway.get("/metrics", port=self.gateway.ops_port).body
         self.assertIn('portcullis_auth_total{outcome="rejected",reason="no_credential"} 1', metrics)
         self.assertEqual(self.gateway.get("/metrics").status, 401)
+
+
+class DeafNameService(unittest.TestCase):
+    """The name service takes questions and never answers."""
+
+    UPSTREAMS = "".join(f'  - {{name: u{i}, resolve_ttl: 1s, servers: ["s{i}.corp.example:80"]}}\n' for i in range(9))
+    TEXT = (
+        Keys.ISSUERS
+        + f"revocation_file: revoked.json\nupstreams:\n{UPSTREAMS}routes:\n"
+        + "  - {name: own, match: {path: /x}, auth: public, respond: {status: @STATUS@}}\n"
+        + "".join(f"  - {{name: r{i}, match: {{path: /p{i}}}, auth: public, forward: {{upstream: u{i}}}}}\n" for i in range(9))
+    )
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="portcullis-test-")
+        self.addCleanup(folder.cleanup)
+        deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(deaf.close)
+        try:
+            deaf.bind(("127.53.53.53", 53))
+            subprocess.run(["unshare", "-rm", "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            self.skipTest("needs port 53 and a mount namespace")
+        pathlib.Path(folder.name, "resolv.conf").write_text("nameserver 127.53.53.53\noptions timeout:10 attempts:2\n")
+        inner = f'mount --bind {folder.name}/resolv.conf /etc/resolv.conf && exec {binary()} "$@"'
+        program = pathlib.Path(folder.name, "portcullis")
+        program.write_text(f"#!/bin/sh\nexec unshare -rm sh -c '{inner}' sh \"$@\"\n")
+        program.chmod(0o755)
+        former = os.environ.get("PORTCULLIS_BIN")
+        os.environ["PORTCULLIS_BIN"] = str(program)
+        self.addCleanup(lambda: os.environ.pop("PORTCULLIS_BIN") if former is None else os.environ.update(PORTCULLIS_BIN=former))
+
+    def test_start_reload_revocation_and_end_do_not_wait_for_it(self):
+        keys = Keys.__new__(Keys)
+        keys.__dict__.update(TestCase.keys.__dict__)
+        begun = time.monotonic()
+        gateway = Gateway(self.TEXT, keys.files(), STATUS=200)
+        self.addCleanup(gateway.stop)
+        self.assertLess(time.monotonic() - begun, 6)
+        time.sleep(2.5)
+        gateway.replacements["STATUS"] = 204
+        gateway.write(self.TEXT)
+        gateway.signal(signal.SIGHUP)
+        self.assertTrue(gateway.wait_for("configuration applied", seconds=6))
+        self.assertEqual(gateway.get("/x").status, 204)
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.ops_port, timeout=6)
+        connection.request("POST", "/revocations", json.dumps({"token": "a", "issuer": "main"}), {"Content-Type": "application/json"})
+        self.assertLess(connection.getresponse().status, 300)
+        gateway.signal(signal.SIGTERM)
+        gateway.process.wait(6)
+        self.assertLess(time.monotonic() - begun, 6)
 
 
 class AccessLog(unittest.TestCase):

@@ -1,15 +1,17 @@
 """Certificates over time: replaced on disk under load, about to expire, wrong; what operators are told."""
 
+import os
 import pathlib
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import peers
 from harness import Gateway, binary
-from test_tls import AUTHORITY, FIRST, ONE, WILD, TLSTest
+from test_tls import AUTHORITY, FILES, FIRST, ONE, WILD, TLSTest
 
 
 class Swaps(TLSTest):
@@ -68,6 +70,33 @@ class Swaps(TLSTest):
         self.assertTrue(self.gateway.wait_for("reload refused: the running configuration stays"))
         self.assertEqual(self.serial(), before)
         path.write_bytes(old)
+
+
+class DuringReload(TLSTest):
+    """A certificate is replaced after a reload has read it and before the reload is over."""
+
+    configuration = (
+        "tls: {file_check: 200ms}\nupstreams: [{name: a, servers: [\"127.0.0.1:1\"], tls: {ca_file: ca.pem}}]\n"
+        + ONE.replace("routes: [", "routes: [{name: b, match: {path: /b}, auth: public, forward: {upstream: a}}, ")
+    )
+    files = FILES | {"ca.pem": AUTHORITY.pem}
+
+    def test_it_is_noticed_at_the_next_look(self):
+        folder, second = pathlib.Path(self.gateway.folder), AUTHORITY.issue("gateway.example", "127.0.0.1")
+        # The reload that this causes stands at the pipe, which is read last.
+        os.mkfifo(folder / "pipe")
+        os.rename(folder / "pipe", folder / "ca.pem")
+        with open(folder / "ca.pem", "wb") as pipe:
+            time.sleep(0.3)
+            for name, content in (("ca.pem", AUTHORITY.pem), ("first.key", second.key_pem), ("first.pem", second.pem)):
+                (folder / "new").write_bytes(content)
+                (folder / "new").chmod(0o600)
+                os.rename(folder / "new", folder / name)
+            pipe.write(AUTHORITY.pem)
+        end = time.monotonic() + 5
+        while self.serial() != second.serial and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.serial(), second.serial)
 
 
 class Operators(unittest.TestCase):

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import Reactor
 import Testing
 
@@ -158,6 +159,26 @@ struct UpstreamTests {
         for path in ["/a", "/a", "/b", "/b"] {
             #expect(book.addresses(of: "n", port: 1) == [SocketAddress(path: path)])
         }
+    }
+
+    @Test("a name service that does not answer is not waited for, and only new names are asked for")
+    func learning() {
+        let asked = Locked<[String]>([])
+        let book = NameBook { name, _ in
+            asked.withLock { $0.append(name) }
+            if name.hasPrefix("hangs") { usleep(3_000_000) }
+            return [SocketAddress(path: "/" + name)]
+        }
+        let start = Clock.milliseconds()
+        book.learn([("a", 1), ("hangs", 1), ("A", 1), ("b", 1)], within: 300)
+        book.learn([("a", 1), ("b", 1)], within: 300)
+        #expect((250...2000).contains(Clock.milliseconds() - start))
+        #expect(book.known("a", port: 1) == [SocketAddress(path: "/a")])
+        #expect(book.known("b", port: 1) == [SocketAddress(path: "/b")])
+        #expect(book.known("hangs", port: 1) == [])
+        #expect(asked.withLock { $0.sorted() } == ["a", "b", "hangs"])
+        book.learn((0..<20).map { ("hangs\($0)", 1) }, within: 300)
+        #expect(Clock.milliseconds() - start < 2500)
     }
 
     @Test(
