@@ -101,6 +101,7 @@ class OverHTTP2(Base):
             self.assertTrue(received.startswith(f"POST /x{number} HTTP/1.1\r\n".encode()), received[:200])
             head, _, content = received.partition(b"\r\n\r\n")
             self.assertTrue(content.startswith(b"%x\r\n" % len(smuggled) + smuggled + b"\r\n0\r\n"), content)
+            self.assertTrue(content.lower().endswith(b"\r\n0\r\nx-t: 1\r\n\r\n"), content)
 
     def test_streams_end_with_logout_and_others_go_on(self):
         client, browser, other = self.h2(), self.browser().sign_in(), self.browser().sign_in(BOB)

@@ -107,6 +107,10 @@ extension Exchange {
                 let count = connection.fill(atLeast: 4096)
                 if count == IO.wouldBlock { break }
                 if count == 0, connection.isStream {
+                    if let kept = requestTrailers.take() {
+                        requestTrailersCame(kept.readable, kept.count)
+                        return worker.small.give(kept)
+                    }
                     endContent(out)
                     break
                 }
@@ -291,8 +295,13 @@ extension Exchange {
     /// Trailers of a stream's request, as `name: value` lines and an empty line; the request is over with them.
     func requestTrailersCame(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int) {
         guard let connection, !requestComplete else { return }
-        // Nothing may be written before the head is: the body ends without them when its session is known.
-        if phase == .looking { return }
+        // Nothing may be written before the head is: they are kept until its session is known.
+        if phase == .looking {
+            let kept = worker.small.take()
+            kept.append(UnsafePointer(bytes), count)
+            requestTrailers = kept
+            return
+        }
         // A body of a told length has no place for them.
         guard requestFraming == .chunked, let out = outBuffer() else { return }
         if let input = connection.input, let error = take(input, out) { return refuseBody(error) }

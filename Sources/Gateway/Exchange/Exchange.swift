@@ -91,7 +91,7 @@ final class Exchange {
     var headLength = 0
     /// The backend takes the content unframed, because frames of its own carry it.
     var sendsRaw = false
-    /// Trailers of the request, for such a backend.
+    /// Trailers of the request: as the client sent them while its session is looked up, later those for such a backend.
     var requestTrailers: OutputBuffer?
     /// Whether any byte of the request went to the connection in use.
     var hasSent = false
