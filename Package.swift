@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "Accounts",
             dependencies: [
-                "Settings", "Bytes", "COpenSSL", "CArgon2", "CCrypt", "CQrencode",
+                "Settings", "Bytes", "CLinux", "COpenSSL", "CArgon2", "CCrypt", "CQrencode",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: cold

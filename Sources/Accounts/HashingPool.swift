@@ -1,5 +1,6 @@
 // COLD. Threads that hash passwords, so that neither an event loop nor a task ever waits for one.
 import Bytes
+import CLinux
 import Dispatch
 import Glibc
 public import Settings
@@ -127,6 +128,8 @@ private final class HashingQueue: Sendable {
     private func work() {
         // On Linux this is the priority of the calling thread alone.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        // A hash takes tens of milliseconds; whoever wakes meanwhile, worker or service, need not wait for a whole turn.
+        _ = pc_ask_slice(200_000)
         while true {
             signal.wait()
             let job = state.withLock { state -> (@Sendable () -> Void)? in

@@ -169,6 +169,7 @@ public final class Gateway {
         let control = control.mailbox
         let running = WeakCounter(self)
         let thread = try Threads.start("worker-\(index)") {
+            Threads.askShortTurns(microseconds: 100)
             do {
                 let worker = try start.make()
                 worker.run()
