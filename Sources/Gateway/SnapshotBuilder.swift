@@ -285,12 +285,12 @@ enum SnapshotBuilder {
             plan.strippedSegments = prefix.segments.count
             plan.replacement = Array(replacement.text.utf8)
         }
+        let text = upstream.servers.first?.address.text ?? "localhost"
+        plan.ownHost = Array((text.hasPrefix("unix:") ? "localhost" : text).utf8)
         switch forward.host {
         case .preserve: plan.host = .preserve
         case .name(let name): plan.host = .fixed(Array(name.utf8))
-        case .upstream:
-            let text = upstream.servers.first?.address.text ?? "localhost"
-            plan.host = .fixed(Array((text.hasPrefix("unix:") ? "localhost" : text).utf8))
+        case .upstream: plan.host = .fixed(plan.ownHost)
         }
     }
 }

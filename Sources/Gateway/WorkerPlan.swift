@@ -48,6 +48,8 @@ final class RoutePlan: @unchecked Sendable {
     var upstreamSlot = 0
     var action = Action.respond(status: 404, head: [], body: [])
     var host = HostRewrite.preserve
+    /// For a backend that must be told one, when the client has none.
+    var ownHost: [UInt8] = []
     /// The number of segments that are replaced, negative for no rewriting, and what takes their place.
     var strippedSegments = -1
     var replacement: [UInt8] = []

@@ -73,7 +73,8 @@ public final class ServerTLS: @unchecked Sendable {
             one.findings.map { TLSWarning(index: index, label: one.facts.label, message: $0) }
         }
         clientAuthentication = plan.clientAuthentication
-        protocols = ApplicationProtocol.wire(plan.protocols)
+        // Clients of HTTP/1.0 are served like those that name no protocol.
+        protocols = ApplicationProtocol.wire(plan.protocols, oldest: plan.protocols.contains(.http11))
         self.ticketKeys = ticketKeys
         refusesUnknownNames = plan.refusesUnknownNames
         let (sets, names) = Self.arrange(loaded)

@@ -53,8 +53,8 @@ public enum ApplicationProtocol: UInt8, Sendable {
         self = .none
     }
 
-    /// Names as ALPN sends them: each behind its length.
-    static func wire(_ protocols: [ApplicationProtocol]) -> [UInt8] {
+    /// Names as ALPN sends them: each behind its length; with `oldest`, HTTP/1.0 comes last.
+    static func wire(_ protocols: [ApplicationProtocol], oldest: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         for one in protocols where one != .none {
             one.name.withUTF8Buffer {
@@ -62,6 +62,7 @@ public enum ApplicationProtocol: UInt8, Sendable {
                 bytes.append(contentsOf: $0)
             }
         }
+        if oldest { bytes += [8] + Array("http/1.0".utf8) }
         return bytes
     }
 }

@@ -198,6 +198,52 @@ class Scripted(UpstreamTest):
             self.assertEqual((method, reply.status), (method, 200))
         self.assertEqual(len(refused), 3)
 
+    def test_a_connection_that_ends_before_the_answer_is_replaced(self):
+        """A safe request on a connection that was in use before is sent again at once, on a new one."""
+        held, hold = [], threading.Event()
+
+        def script(stream):
+            if stream.connection is server.connections[0] and hold.is_set():
+                return held.append(stream)
+            echo(stream)
+
+        for last in (None, "now", "before"):
+            hold.clear(), held.clear()
+            server, gateway = self.server(script)
+            client, other = self.client(gateway), HTTP1(gateway.port)
+            self.addCleanup(other.socket.close)
+            self.assertEqual(client.get("/first").status, 200)
+            hold.set()
+            streams = [client.request(f"/{number}", method) for number, method in enumerate(("GET", "HEAD", "GET"))]
+            client.flush()
+            other.send(b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n")
+            peers.eventually(lambda: len(held) == 4, "requests do not come")
+            if last:
+                server.connections[0].goaway(None if last == "now" else 1)
+            server.connections[0].cut()
+            for stream in streams:
+                self.assertEqual(client.reply(stream, 3).status, 200, last)
+            self.assertEqual(other.reply().status, 200, last)
+            self.assertEqual(server.failures, [])
+
+    def test_a_request_that_names_no_host_is_for_the_server_s_own(self):
+        server, gateway = self.server()
+        with HTTP1(gateway.port) as client:
+            client.send(b"GET /x HTTP/1.0\r\n\r\n")
+            self.assertEqual(client.reply(version=b"1.0").status, 200)
+        self.assertEqual([stream.head[":authority"] for stream in server.streams], [f"127.0.0.1:{server.port}"])
+
+    def test_a_backend_that_takes_no_tunnels(self):
+        _, gateway = self.server()
+        with HTTP1(gateway.port) as client:
+            client.send(
+                b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            reply = client.reply()
+        self.assertEqual(reply.status, 502)
+        self.assertIn(b"upstream_without_tunnels", reply.body)
+
     def test_what_may_have_been_acted_upon_is_not_sent_again(self):
         server, gateway = self.server(lambda stream: stream.reset(2))
         client = self.client(gateway)

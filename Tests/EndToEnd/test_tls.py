@@ -115,7 +115,7 @@ class Handshakes(TLSTest):
         self.assertIn("VERSION", self.refused("a.example", "strict", context=at_most_12))
 
     def test_the_protocol_inside_is_the_best_of_both(self):
-        for offered, chosen in ((["h2", "http/1.1"], "h2"), (["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1")):
+        for offered, chosen in ((["h2", "http/1.1"], "h2"), (["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0")):
             with self.connect(context=AUTHORITY.context(offered)) as client:
                 self.assertEqual(client.selected_alpn_protocol(), chosen)
         self.assertIn("no application protocol", self.refused(context=AUTHORITY.context(["smtp"])))

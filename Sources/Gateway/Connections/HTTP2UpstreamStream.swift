@@ -49,7 +49,8 @@ final class HTTP2UpstreamStream: UpstreamConnection {
             carrier.flushLater()
             return .sent
         case .full: return .full
-        case .notSupported, .malformed: return .impossible
+        case .notSupported: return .tunnelless
+        case .malformed: return .impossible
         }
     }
 

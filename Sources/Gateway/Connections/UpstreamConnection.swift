@@ -58,6 +58,8 @@ class UpstreamConnection {
         case sent
         /// No stream can be opened on this connection.
         case full
+        /// A tunnel, and the backend takes none.
+        case tunnelless
         /// The backend's protocol has no way to say it.
         case impossible
     }

@@ -100,6 +100,7 @@ extension Exchange {
             upstreamConnection = nil
             backend.close()
             sent = 0
+            hasSent = false
             lease(fresh: true)
         default:
             countUpstream(.failure)

@@ -70,6 +70,7 @@ extension Exchange {
             switch stream.sendHead(out.readable, headLength, ends: ends && !upgrade) {
             case .sent: break
             case .full: return leaseElsewhere()
+            case .tunnelless: return fail(.upstreamTunnelless)
             case .impossible: return fail(.upstreamMalformed)
             }
             hasSent = true

@@ -17,6 +17,7 @@ enum GatewayError: UInt8, Error, CaseIterable {
     case upstreamMalformed
     case upstreamRefused
     case upstreamTimeout
+    case upstreamTunnelless
 
     /// Stable name in logs, metrics and answers.
     var code: StaticString {
@@ -35,6 +36,7 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .upstreamMalformed: "upstream_malformed"
         case .upstreamRefused: "upstream_refused"
         case .upstreamTimeout: "upstream_timeout"
+        case .upstreamTunnelless: "upstream_without_tunnels"
         }
     }
 
@@ -47,7 +49,7 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .misdirected: 421
         case .noRoute: 404
         case .noBackend, .upstreamBusy: 503
-        case .upstreamCut, .upstreamHandshake, .upstreamMalformed, .upstreamRefused: 502
+        case .upstreamCut, .upstreamHandshake, .upstreamMalformed, .upstreamRefused, .upstreamTunnelless: 502
         case .requestDeadline, .upstreamTimeout: 504
         }
     }
@@ -79,6 +81,7 @@ enum GatewayError: UInt8, Error, CaseIterable {
         case .upstreamMalformed: "The service sent an answer that cannot be passed on."
         case .upstreamRefused: "The service could not be reached."
         case .upstreamTimeout: "The service did not answer in time."
+        case .upstreamTunnelless: "The service does not take WebSockets over HTTP/2 (RFC 8441)."
         }
     }
 }

@@ -26,6 +26,7 @@ extension Exchange {
         }
         out.append(" HTTP/1.1\r\nHost: ")
         switch route.host {
+        case .preserve where head.authority.isEmpty && sendsRaw: out.append(route.ownHost)
         case .preserve: out.append(input, head.authority)
         case .fixed(let host): out.append(host)
         }
