@@ -4,6 +4,7 @@ import HTTP
 import HTTP2
 import Identity
 import Policy
+import Portal
 import Reactor
 import Settings
 import TLS
@@ -189,6 +190,8 @@ final class Snapshot: Sendable {
     let sessions: SessionPlan?
     /// The directory of accounts and the pages, as read for this generation.
     let portal: PortalMaterial?
+    /// Pages for errors of the gate; nil where there is no portal: plain ones do.
+    let errorPages: PreparedPages?
     let realm: [UInt8]
 
     init(
@@ -218,6 +221,7 @@ final class Snapshot: Sendable {
         self.healthTargets = healthTargets
         self.identity = identity
         self.portal = portal
+        errorPages = portal?.pages.preparedPages()
         if let portal, let authenticator = identity.sessions {
             let life = Int64(settings.tokenCache.maxAge.wholeSeconds)
             sessions = SessionPlan(portal: portal.plan, authenticator: authenticator, cacheSeconds: life)

@@ -161,6 +161,8 @@ struct PageContext {
         if !page.requestID.isEmpty { put("request_id", page.requestID) }
         put("wait", page.waitSeconds.map { word("error.wait", ["wait": PageTime.span($0, in: strings)]) })
         link("retry", page.retry)
+        link("login", page.login)
+        if !page.note.isEmpty { put("note", page.note) }
     }
 
     private mutating func fill(_ page: ConfirmPage) {

@@ -215,6 +215,10 @@ public struct ErrorPage: Sendable, Equatable {
     public var waitSeconds: Int?
     /// Link that begins again; empty: none.
     public var retry = ""
+    /// Where to log in; empty where that does not help.
+    public var login = ""
+    /// What went wrong in English, for whoever looks into it; empty: nothing beside the text.
+    public var note = ""
 
     /// An error without words.
     public init() {}

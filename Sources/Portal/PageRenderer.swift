@@ -119,6 +119,23 @@ public final class PageRenderer: PageRendering {
         return RenderedPage(body: Array(html.utf8), language: Self.tag(language), policy: policy(reader.formOrigins))
     }
 
+    /// The gate's own error pages.
+    public func preparedPages() -> PreparedPages {
+        PreparedPages(
+            languages: languages,
+            fallback: options.defaultLanguage.lowercased(),
+            tags: languages.map(Self.tag),
+            policy: policy([]),
+            style: style
+        ) { page, language in
+            let words = strings[language] ?? PageLanguages.english
+            var context = PageContext(.error(page), words, chosen: nil, title: options.title)
+            // No links to other languages: the address is a service's.
+            Self.frame(&context, language: language, style: PageSlot.style.mark, languages: [:], order: [], logo: logo)
+            return templates.render(Page.error(page).template, context.names) ?? PageText.escaped(context.heading)
+        }
+    }
+
     /// The logo, by the name that pages refer to.
     public func asset(_ name: String) -> PageAsset? { assets[name] }
 

@@ -42,6 +42,7 @@ extension Page {
         var error = ErrorPage()
         (error.status, error.code, error.detail, error.requestID) = (404, "not_found", "No such page.", "0123")
         (error.waitSeconds, error.retry) = (5, "/auth/login")
+        (error.login, error.note) = ("/auth/login", "The service could not be reached.")
         var confirm = ConfirmPage()
         (confirm.action, confirm.account, confirm.token) = ("/auth/logout", "ada", "token")
         (confirm.returnTo, confirm.cancel) = ("/", "/")

@@ -51,7 +51,7 @@ struct AcceptedForm {
     }
 
     /// `q` among the parameters; one that is no number refuses.
-    private static func quality(_ bytes: UnsafePointer<UInt8>, from: Int, to end: Int) -> Int {
+    static func quality(_ bytes: UnsafePointer<UInt8>, from: Int, to end: Int) -> Int {
         var start = from
         while start < end {
             let stop = self.end(of: bytes, from: start, to: end, at: 0x3b)
@@ -85,7 +85,7 @@ struct AcceptedForm {
     }
 
     /// The next `separator` outside of quotes, or `limit`.
-    private static func end(of bytes: UnsafePointer<UInt8>, from: Int, to limit: Int, at separator: UInt8) -> Int {
+    static func end(of bytes: UnsafePointer<UInt8>, from: Int, to limit: Int, at separator: UInt8) -> Int {
         var index = from
         var isQuoted = false
         while index < limit {
@@ -97,5 +97,5 @@ struct AcceptedForm {
         return limit
     }
 
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

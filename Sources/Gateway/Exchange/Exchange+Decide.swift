@@ -24,6 +24,9 @@ extension Exchange {
         connection.judgePeer(plan.snapshot)
         takeRequestID(head, bytes, plan.snapshot.fields, trusted: connection.isTrusted)
         note.acceptsHTML = AcceptedForm.prefersHTML(head, bytes)
+        if note.acceptsHTML, let pages = plan.snapshot.errorPages {
+            note.language = AcceptedLanguage.choose(among: pages, head, bytes)
+        }
         note.isGRPC = connection.isStream && !connection.wantsTunnel && GRPC.isCall(head, bytes)
         clientAddress = connection.isTrusted ? forwardedClient(head, bytes, connection) : connection.peer
         // An absolute target without path and query means the same (RFC 9112 §3.2.4).

@@ -226,13 +226,8 @@ extension Exchange {
             if leadsToLogin(head, UnsafePointer(input), connection) {
                 return sendToLogin(sessions, reason, head, UnsafePointer(input), connection)
             }
-            problem.loginURL = sessions.loginURL(
-                host: String(
-                    decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
-                    as: UTF8.self
-                ),
-                for: reason
-            )
+            problem.loginURL = loginURL(sessions, reason, head, UnsafePointer(input), connection)
+            problem.isUnsaved = method != .get && method != .head
         }
         refuseAfterHead(problem, head, connection)
     }

@@ -60,6 +60,28 @@ extension Exchange {
 
     private static let fetchDestinationName = Array("sec-fetch-dest".utf8)
 
+    /// Where somebody who is told of it logs in: a browser comes back to the page that it sent a form from.
+    func loginURL(
+        _ sessions: SessionPlan,
+        _ reason: Reason,
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>,
+        _ connection: DownstreamConnection
+    ) -> [UInt8] {
+        let host = text(head.authority, input)
+        let referer = head.first(.referer)
+        guard note.acceptsHTML, referer >= 0 else { return sessions.loginURL(host: host, for: reason) }
+        let scheme = sessions.isSecure || connection.isSecure ? "https" : "http"
+        let (page, origin) = (text(head[referer].value, input), "\(scheme)://\(host)")
+        let location = sessions.portal.loginLocation(
+            target: page.hasPrefix(origin) ? String(page.dropFirst(origin.count)) : "",
+            host: host,
+            scheme: scheme,
+            stepUp: SessionPlan.stepUp(for: reason)
+        )
+        return Array(location.utf8)
+    }
+
     /// Leads a browser to the login page, from where it comes back to what it asked for.
     func sendToLogin(
         _ sessions: SessionPlan,

@@ -16,6 +16,8 @@ struct ExchangeNote {
     var givenID = OutputBuffer(capacity: 64)
     var hasLine = false
     var acceptsHTML = false
+    /// Place of the language for pages.
+    var language = 0
     /// A call of gRPC: refusals are statuses of its own.
     var isGRPC = false
     var reason: StaticString = ""

@@ -17,6 +17,8 @@ struct Problem {
     var scopes: [UInt8] = []
     /// Where a program is told to log in, empty for nowhere.
     var loginURL: [UInt8] = []
+    /// A browser sent a form, which is lost.
+    var isUnsaved = false
     /// Seconds for `Retry-After`, 0 for none.
     var retryAfter = 0
 
@@ -62,15 +64,15 @@ extension Exchange {
         if note.isGRPC { return respondGRPC(problem) }
         let body = worker.bodyScratch
         body.removeAll()
-        if note.acceptsHTML { writePage(problem, to: body) } else { writeJSON(problem, to: body) }
         let out = worker.compose
         out.removeAll()
         HeadWriter.appendStatusLine(problem.status, to: out)
-        out.append(
-            note.acceptsHTML
-                ? "Content-Type: text/html; charset=utf-8\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-                : "Content-Type: application/problem+json\r\n"
-        )
+        if note.acceptsHTML {
+            writePage(problem, fields: out, to: body)
+        } else {
+            out.append("Content-Type: application/problem+json\r\n")
+            writeJSON(problem, to: body)
+        }
         if problem.isChallenge { writeChallenge(problem, to: out) }
         if problem.retryAfter > 0 {
             out.append("Retry-After: ")
@@ -183,24 +185,5 @@ extension Exchange {
         out.append("\",\"request_id\":\"")
         appendRequestID(to: out)
         out.append("\"}\n")
-    }
-
-    private func writePage(_ problem: Problem, to out: OutputBuffer) {
-        let reason = Status.reason(problem.status)
-        out.append(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>"
-        )
-        out.append(reason)
-        out.append(
-            "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto 0;padding:0 1.5rem}h1{font-size:1.5rem}small{opacity:.75}</style></head><body><main><h1>"
-        )
-        out.append(decimal: UInt64(problem.status))
-        out.append(" ")
-        out.append(reason)
-        out.append("</h1><p>")
-        out.append(problem.detail)
-        out.append("</p><p><small>Request ")
-        appendRequestID(to: out)
-        out.append("</small></p></main></body></html>\n")
     }
 }
