@@ -118,6 +118,7 @@ enum SnapshotBuilder {
                         proxies: (listener.proxyProtocol?.from ?? []).map {
                             (IPAddress(high: $0.network.high, low: $0.network.low, port: 0), $0.prefixLength)
                         },
+                        isBehindProxy: listener.proxyProtocol != nil,
                         maximumConnections: listener.maxConnections,
                         redirectPort: listener.redirectToHTTPS ?? 0,
                         hsts: listener.tls?.hsts
