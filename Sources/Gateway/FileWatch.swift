@@ -11,6 +11,9 @@ struct FileWatch: Sendable {
         var size: Int64 = 0
         var seconds: Int = 0
         var nanoseconds: Int = 0
+        /// The last change of anything about it: who may read it as well.
+        var changeSeconds: Int = 0
+        var changeNanoseconds: Int = 0
     }
 
     private let paths: [String]
@@ -68,7 +71,9 @@ struct FileWatch: Sendable {
             inode: UInt64(status.st_ino),
             size: Int64(status.st_size),
             seconds: status.st_mtim.tv_sec,
-            nanoseconds: status.st_mtim.tv_nsec
+            nanoseconds: status.st_mtim.tv_nsec,
+            changeSeconds: status.st_ctim.tv_sec,
+            changeNanoseconds: status.st_ctim.tv_nsec
         )
     }
 }

@@ -36,7 +36,11 @@ extension Gateway {
             labels: [],
             value: Double(snapshot.generation)
         )
-        let expiry = certificates.map { listener, facts in
+        // Nor is that of a certificate that is listed twice.
+        let known = certificates.filter { listener, facts in
+            seen.insert([listener, facts.names.first ?? facts.subject, facts.keyType.text, facts.serial]).inserted
+        }
+        let expiry = known.map { listener, facts in
             ExtraMetric(
                 "certificate_expiry_seconds",
                 "When a certificate expires, in seconds since 1970.",

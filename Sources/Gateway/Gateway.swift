@@ -24,13 +24,12 @@ public final class Gateway {
     private(set) var snapshot: Snapshot
     let metrics: Metrics
     private var log: AccessLog?
-    private var workers: [(mailbox: Mailbox<WorkerMessage>, pulse: Pulse, thread: Threads.Running)] = []
+    private(set) var workers: [(mailbox: Mailbox<WorkerMessage>, pulse: Pulse, thread: Threads.Running)] = []
     private let running = Atomic<Int>(0)
-    private var health: HealthChecker?
+    private(set) var health: HealthChecker?
     private var ops: OpsServer?
-    private var drainDeadline: Int64?
-    private var isReloading = false
-    private var reloadAgain = false
+    private(set) var drainDeadline: Int64?
+    private(set) var reloads = Reloads()
     private let continuity: Continuity
     private let revocations: Revocations
     let desk: RevocationDesk
@@ -224,41 +223,37 @@ public final class Gateway {
         names.adopt(next, now: control.now)
     }
 
-    private func reload() {
-        guard !isReloading else {
-            reloadAgain = true
-            return
-        }
-        isReloading = true
+    private func reload(_ cause: Reloads.Cause) {
+        guard reloads.begin(cause) else { return }
         let path = configurationPath
         let metrics = metrics
         let old = snapshot
         let mailbox = control.mailbox
         let continuity = continuity
         let accepted = offload.submit {
-            let loaded = SnapshotBuilder.load(path: path, generation: old.generation + 1, continuity: continuity)
+            let generation = old.generation + 1
+            let loaded =
+                switch cause {
+                case .signal: SnapshotBuilder.load(path: path, generation: generation, continuity: continuity)
+                case .files: SnapshotBuilder.rebuild(old, path: path, generation: generation, continuity: continuity)
+                }
             mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
         }
         if !accepted {
-            isReloading = false
-            reloaded(nil, ["too much work waits for the threads of offload_threads; send SIGHUP again"])
+            let advice = cause == .signal ? "send SIGHUP again" : "tried again later"
+            ended(nil, ["too much work waits for the threads of offload_threads; \(advice)"])
         }
     }
 
     private func received(_ message: ControlMessage) {
         switch message {
         case .reloaded(let next, let messages):
-            isReloading = false
-            reloaded(next, messages)
-            if reloadAgain {
-                reloadAgain = false
-                reload()
-            }
+            ended(next, messages)
         case .looked(let looked, let changed):
             guard changed else { return }
             watch = looked
             Log.info("a file of certificates, keys or accounts has changed")
-            reload()
+            reload(.files)
         case .obeyed(let ticket): desk.obeyed(ticket)
         case .saved(let failure): desk.saved(failure)
         case .sessions(let ticket, let answer): sessionRecords?.answered(ticket, answer)
@@ -275,8 +270,17 @@ public final class Gateway {
         }
     }
 
-    private func reloaded(_ next: Snapshot?, _ messages: [String]) {
-        for line in messages {
+    /// A reload is over: takes its snapshot over, or says why there is none, and begins the one that waits.
+    private func ended(_ next: Snapshot?, _ messages: [String]) {
+        let isNews = reloads.isNews(messages, isRefusal: next == nil)
+        let isApplied = reloaded(next, messages, isNews: isNews)
+        if let waiting = reloads.end(isApplied, messages, now: control.now, interval: watch.interval) {
+            reload(waiting)
+        }
+    }
+
+    private func reloaded(_ next: Snapshot?, _ messages: [String], isNews: Bool) -> Bool {
+        for line in messages where isNews {
             if next == nil {
                 Log.error("configuration", ("problem", line))
             } else {
@@ -286,10 +290,9 @@ public final class Gateway {
         let seconds = Clock.unixMilliseconds() / 1000
         guard let next else {
             metrics.reloaded(applied: false, unixSeconds: seconds)
-            return Log.error(
-                "reload refused: the running configuration stays",
-                ("generation", "\(snapshot.generation)")
-            )
+            guard isNews else { return false }
+            Log.error("reload refused: the running configuration stays", ("generation", "\(snapshot.generation)"))
+            return false
         }
         for difference in next.needsRestart(comparedWith: snapshot) {
             Log.warning("takes effect after a restart only", ("setting", difference))
@@ -299,7 +302,8 @@ public final class Gateway {
                 try switchLog(to: next)
             } catch {
                 metrics.reloaded(applied: false, unixSeconds: seconds)
-                return Log.error("reload refused: the access log cannot be opened", ("error", "\(error)"))
+                Log.error("reload refused: the access log cannot be opened", ("error", "\(error)"))
+                return false
             }
         }
         next.carryHealth(from: health?.states ?? [])
@@ -313,6 +317,7 @@ public final class Gateway {
         apply(next)
         metrics.reloaded(applied: true, unixSeconds: seconds)
         Log.info("configuration applied", ("generation", "\(next.generation)"))
+        return true
     }
 
     /// Opens the access log that `next` asks for; the former one is closed when no worker writes to it any more.
@@ -334,9 +339,11 @@ public final class Gateway {
     private var watch: FileWatch
     private var watchDue: Int64 = 0
 
-    /// Looks at the files of certificates and keys, and reloads when one was replaced.
+    /// Looks at the files of certificates and keys, and reads them when one was replaced, or could not be read.
     private func watchFiles() {
-        guard !watch.isEmpty, control.now >= watchDue, !isReloading else { return }
+        guard !reloads.isRunning else { return }
+        if reloads.isDue(now: control.now) { return reload(.files) }
+        guard !watch.isEmpty, control.now >= watchDue else { return }
         watchDue = control.now + watch.interval
         let mailbox = control.mailbox
         let before = watch
@@ -352,7 +359,7 @@ public final class Gateway {
     private func received(signal: Int32) {
         switch signal {
         case SIGTERM, SIGINT: drain()
-        case SIGHUP: reload()
+        case SIGHUP: reload(.signal)
         case SIGUSR1:
             log?.reopen()
             sessionDesk?.audit?.log.reopen()
@@ -386,41 +393,4 @@ public final class Gateway {
             }
         }
     }
-
-    /// The conditions of readiness: name, whether it holds, what is the matter.
-    var conditions: [(name: String, holds: Bool, detail: String)] {
-        let now = Clock.milliseconds()
-        let turning = workers.allSatisfy { $0.pulse.last > 0 && now - $0.pulse.last < 5000 }
-        var all: [(name: String, holds: Bool, detail: String)] = [
-            ("configuration", true, "generation \(snapshot.generation)"),
-            ("workers", turning, turning ? "\(workers.count) turning" : "a loop does not turn"),
-            ("draining", drainDeadline == nil, drainDeadline == nil ? "no" : "the gateway is shutting down"),
-        ]
-        let seconds = Clock.unixMilliseconds() / 1000
-        for (listener, facts) in certificates {
-            let days = facts.secondsLeft(at: seconds) / 86_400
-            let detail = facts.isExpired(at: seconds) ? "expired" : "expires in \(days) days"
-            all.append(
-                ("certificate \(listener) \(facts.names.first ?? facts.subject)", !facts.isExpired(at: seconds), detail)
-            )
-        }
-        for issuer in snapshot.identity.issuerStates {
-            all.append(("issuer " + issuer.name, issuer.hasKeys, issuer.detail))
-        }
-        if let sessionDesk { all.append(sessionDesk.condition) }
-        return all
-    }
-
-    /// Upstreams and their backends as the health board has them.
-    var backends: [(upstream: String, backend: String, isUp: Bool)] {
-        (health?.states ?? []).map { ($0.upstream, $0.address.text, $0.isUp) }
-    }
-
-    /// The certificates of the TLS listeners.
-    var certificates: [(listener: String, facts: CertificateFacts)] {
-        snapshot.listeners.flatMap { listener in (listener.tls?.certificates ?? []).map { (listener.name, $0) } }
-    }
-
-    /// Whether every worker has begun to turn.
-    var isStarted: Bool { workers.allSatisfy { $0.pulse.last > 0 } }
 }

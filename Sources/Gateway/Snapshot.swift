@@ -35,6 +35,8 @@ final class ListenerPlan: Sendable {
     let handshakesPerSecond: Double
     /// Peers whose connections begin with a PROXY header.
     let proxies: [(network: IPAddress, bits: Int)]
+    /// Whether those of a unix socket do.
+    let isBehindProxy: Bool
     /// Most connections over all workers, nil for no limit of its own.
     let maximumConnections: Int?
     /// Port of https to which requests are sent instead of being served; 0: they are served.
@@ -56,6 +58,7 @@ final class ListenerPlan: Sendable {
         footing: Int,
         handshakesPerSecond: Double,
         proxies: [(network: IPAddress, bits: Int)],
+        isBehindProxy: Bool,
         maximumConnections: Int?,
         redirectPort: Int,
         hsts: HSTSSettings?
@@ -73,6 +76,7 @@ final class ListenerPlan: Sendable {
         self.footing = footing
         self.handshakesPerSecond = handshakesPerSecond
         self.proxies = proxies
+        self.isBehindProxy = isBehindProxy
         self.maximumConnections = maximumConnections
         self.redirectPort = redirectPort
         hstsLine = hsts.map { Array($0.line.utf8) } ?? []
@@ -84,7 +88,7 @@ final class ListenerPlan: Sendable {
 
     /// Whether connections of a peer begin with a PROXY header: of the listed ones always, of others never.
     func expectsProxyHeader(from peer: IPAddress) -> Bool {
-        if proxies.isEmpty || peer.isUnix { return false }
+        if peer.isUnix { return isBehindProxy }
         return proxies.contains { peer.isIn($0.network, bits: $0.bits) }
     }
 

@@ -34,11 +34,25 @@ enum SnapshotBuilder {
     /// Reads the file at `path` and prepares everything that follows from it.
     static func load(path: String, generation: UInt64, continuity: Continuity) -> SnapshotResult {
         let loaded = Configuration.load(path: path, environment: ProcessInfo.processInfo.environment)
-        var diagnostics = loaded.diagnostics
         guard let settings = loaded.settings else {
-            return SnapshotResult(settings: nil, build: nil, messages: text(diagnostics, file: path), table: nil)
+            return SnapshotResult(settings: nil, build: nil, messages: text(loaded.diagnostics, file: path), table: nil)
         }
+        return prepare(settings, loaded.diagnostics, path: path, generation: generation, continuity: continuity)
+    }
 
+    /// Reads the files that the settings in force name; the configuration file at `path` is not looked at.
+    static func rebuild(_ old: Snapshot, path: String, generation: UInt64, continuity: Continuity) -> SnapshotResult {
+        prepare(old.settings, [], path: path, generation: generation, continuity: continuity)
+    }
+
+    private static func prepare(
+        _ settings: GatewaySettings,
+        _ found: [Diagnostic],
+        path: String,
+        generation: UInt64,
+        continuity: Continuity
+    ) -> SnapshotResult {
+        var diagnostics = found
         // Before anything is read: a file that is replaced meanwhile differs from this at the next look.
         let watch = FileWatch(settings)
         let (table, conflicts) = RouteTable.build(settings.routes)
@@ -77,8 +91,12 @@ enum SnapshotBuilder {
                 return plan
             }
         }
+        // Whatever the reason: nothing goes in clear text that should not.
+        let isSecured =
+            zip(settings.listeners, tls).allSatisfy { $0.tls == nil || $1.tls != nil }
+            && zip(settings.upstreams, clients).allSatisfy { $0.tls == nil || $1 != nil }
         let messages = text(diagnostics, file: path)
-        guard let identity = imported, !diagnostics.contains(where: { $0.severity == .error }) else {
+        guard let identity = imported, isSecured, !diagnostics.contains(where: { $0.severity == .error }) else {
             return SnapshotResult(settings: settings, build: nil, messages: messages, table: table)
         }
         let issuers = identity.issuerNames.map { String(decoding: $0, as: UTF8.self) }
@@ -118,6 +136,7 @@ enum SnapshotBuilder {
                         proxies: (listener.proxyProtocol?.from ?? []).map {
                             (IPAddress(high: $0.network.high, low: $0.network.low, port: 0), $0.prefixLength)
                         },
+                        isBehindProxy: listener.proxyProtocol != nil,
                         maximumConnections: listener.maxConnections,
                         redirectPort: listener.redirectToHTTPS ?? 0,
                         hsts: listener.tls?.hsts

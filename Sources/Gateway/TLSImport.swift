@@ -10,6 +10,8 @@ struct TLSImport {
     static let maximumFileBytes = 1 << 20
 
     private(set) var diagnostics: [Diagnostic] = []
+    /// How many of them forbid using the file: only after one is there no TLS where it is asked for.
+    private var problems = 0
     /// Authorities of client certificates of the listener that was read last, in PEM.
     private(set) var clientCA: [UInt8] = []
     /// What TLS of the listener that was read last asks of clients, as a number that is the same for the same.
@@ -29,12 +31,12 @@ struct TLSImport {
         clientCA = []
         footing = 0
         guard let settings = listener.tls else { return nil }
-        let before = diagnostics.count
+        let before = problems
         var sources: [CertificateSource] = []
         for certificate in settings.certificates {
             let chain = read(certificate.certificate, at: certificate.marks["certificate_file"])
             let key = read(certificate.key, at: certificate.marks["key_file"])
-            let ocsp = certificate.ocsp.flatMap { read($0, at: certificate.marks["ocsp_file"]) }
+            let ocsp = certificate.ocsp.flatMap { response($0, at: certificate.marks["ocsp_file"]) }
             guard let chain, let key else { continue }
             sources.append(CertificateSource(label: certificate.certificate.path, chain: chain, key: key, ocsp: ocsp))
         }
@@ -51,7 +53,7 @@ struct TLSImport {
         if let file = settings.clientCA { plan.clientCA = read(file, at: settings.marks["client_ca_file"]) ?? [] }
         clientCA = plan.clientCA
         footing = Self.footing(plan)
-        guard diagnostics.count == before else { return nil }
+        guard problems == before else { return nil }
         do throws(TLSError) {
             let server = try ServerTLS(plan, ticketKeys: ticketKeys, now: now)
             warn(of: server, settings)
@@ -95,7 +97,7 @@ struct TLSImport {
     /// TLS towards one upstream; nil in clear text, or after problems.
     mutating func client(_ upstream: UpstreamSettings) -> ClientTLS? {
         guard let settings = upstream.tls else { return nil }
-        let before = diagnostics.count
+        let before = problems
         var plan = ClientTLSPlan()
         if !settings.verifies {
             plan.authorities = .insecure
@@ -107,9 +109,16 @@ struct TLSImport {
         plan.key = settings.key.flatMap { read($0, at: settings.marks["key_file"]) }
         plan.minimumVersion = settings.minimumVersion.version
         plan.protocols = upstream.protocol == .h2 ? [.http2] : [.http11]
-        guard diagnostics.count == before else { return nil }
+        guard problems == before else { return nil }
         do throws(TLSError) {
-            return try ClientTLS(plan)
+            let client = try ClientTLS(plan)
+            let label = settings.certificate?.path ?? ""
+            for finding in client.findings(at: now) {
+                diagnostics.append(
+                    Diagnostic(at: settings.marks["certificate_file"], "\(label): \(finding)", severity: .warning)
+                )
+            }
+            return client
         } catch {
             let key =
                 switch error.field {
@@ -135,7 +144,18 @@ struct TLSImport {
         }
     }
 
+    /// An OCSP response; without one TLS works as well.
+    private mutating func response(_ file: FileReference, at place: SourceLocation) -> [UInt8]? {
+        switch MaterialFile.read(file.path, limit: Self.maximumFileBytes) {
+        case .success(let bytes): return bytes
+        case .failure(let problem):
+            diagnostics.append(Diagnostic(at: place, "\(problem.text); none is sent", severity: .warning))
+            return nil
+        }
+    }
+
     private mutating func report(at place: SourceLocation, _ message: String) {
+        problems += 1
         diagnostics.append(Diagnostic(at: place, message))
     }
 }

@@ -18,8 +18,9 @@ public enum ProxyHeader: Equatable, Sendable {
     /// Where the client came from and what it connected to; the connection's content begins at `length`.
     case address(source: IPAddress, destination: IPAddress, length: Int)
 
-    /// Longest header that is accepted: 107 bytes of version 1, 536 of version 2 with its extensions.
-    public static let maximumLength = 536
+    /// Longest header that is accepted: 107 bytes of version 1, 4 KiB behind the fixed part of version 2, whose
+    /// extensions may hold a client's certificate or what a cloud knows of it.
+    public static let maximumLength = 16 + 4096
     private static let maximumText = 107
     private static let fixedBytes = 16
     private static let text: StaticString = "PROXY "
@@ -154,7 +155,7 @@ public enum ProxyHeader: Equatable, Sendable {
         if isLocal { return .local(length: length) }
         // With no family named, the rest has no form that could be checked.
         if bytes[13] == 0x00 { return .local(length: length) }
-        guard hasWholeExtensions(bytes, from: fixedBytes + addressBytes, to: length) else { return .refused }
+        guard hasSoundExtensions(bytes, from: fixedBytes + addressBytes, to: length) else { return .refused }
         switch bytes[13] {
         case 0x11:
             return .address(
@@ -188,14 +189,33 @@ public enum ProxyHeader: Equatable, Sendable {
         }
     }
 
-    /// Whether the extensions (type, length, value) end where the header ends.
-    private static func hasWholeExtensions(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
+    private static let checksumType: UInt8 = 0x03
+
+    /// Whether the extensions (type, length, value) end where the header ends, and the checksum is right if it is there.
+    private static func hasSoundExtensions(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
         var i = start
+        var checksum = -1
         while i < end {
             guard i + 3 <= end else { return false }
-            i += 3 + Int(number(bytes, i + 1, 2))
+            let length = Int(number(bytes, i + 1, 2))
+            if bytes[i] == checksumType {
+                guard checksum < 0, length == 4, i + 7 <= end else { return false }
+                checksum = i + 3
+            }
+            i += 3 + length
         }
-        return i == end
+        guard i == end else { return false }
+        return checksum < 0 || number(bytes, checksum, 4) == UInt64(sum(bytes, end, without: checksum))
+    }
+
+    /// CRC32C of the whole header, the four bytes at `place` taken for zeros (§2.2.3).
+    private static func sum(_ bytes: Span<UInt8>, _ count: Int, without place: Int) -> UInt32 {
+        var value: UInt32 = .max
+        for i in 0..<count {
+            value ^= i >= place && i < place + 4 ? 0 : UInt32(bytes[i])
+            for _ in 0..<8 { value = value & 1 == 0 ? value >> 1 : value >> 1 ^ 0x82f6_3b78 }
+        }
+        return ~value
     }
 
     private static func number(_ bytes: Span<UInt8>, _ start: Int, _ count: Int) -> UInt64 {

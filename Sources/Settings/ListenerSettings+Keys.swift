@@ -41,7 +41,8 @@ extension ListenerSettings {
             "proxy_protocol",
             \.proxyProtocol,
             example: "{ from: [10.0.0.0/8] }",
-            doc: "Peers that send a PROXY header, version 1 or 2, before anything else; unset: nobody does."
+            doc: "Peers that send a PROXY header, version 1 or 2, before anything else; unset: nobody does. On a unix "
+                + "socket `{}`: every peer."
         ),
     ]
 
@@ -60,11 +61,14 @@ extension ListenerSettings {
                 at: marks["http1"]
             )
         }
-        if case .unix = address, marks.isWritten("proxy_protocol") {
-            decoding.report(
-                "\(decoding.currentPath).proxy_protocol: peers of a unix socket have no address to know them by",
-                at: marks["proxy_protocol"]
-            )
+        guard let proxyProtocol else { return }
+        let place = "\(decoding.currentPath).proxy_protocol"
+        if case .unix = address {
+            guard proxyProtocol.marks.isWritten("from") else { return }
+            let problem = "peers of a unix socket have no address; without `from`, all of them send a header"
+            decoding.report("\(place).from: \(problem)", at: proxyProtocol.marks["from"])
+        } else if !proxyProtocol.marks.isWritten("from") {
+            decoding.report("\(place).from: is missing: the networks of these peers", at: marks["proxy_protocol"])
         }
     }
 }

@@ -23,7 +23,9 @@ extension TLSSettings {
             "file_check",
             \.fileCheck,
             in: .zero ... .hours(24),
-            doc: "How often files of certificates and keys are looked at for changes; off: only on reload."
+            doc:
+                "How often files of certificates and keys are looked at for changes, which are applied by themselves; off: "
+                + "only on reload."
         ),
     ]
 }
@@ -49,7 +51,8 @@ extension CertificateSettings {
             "ocsp_file",
             \.ocsp,
             example: "tls/ocsp.der",
-            doc: "An OCSP response in DER that is sent along (stapled) until its time is over."
+            doc:
+                "An OCSP response in DER that is sent along (stapled) while its time lasts; looked at like certificates."
         ),
     ]
 
@@ -189,9 +192,9 @@ extension ProxyProtocolSettings {
             "from",
             \.from,
             count: 1...1024,
-            required: true,
             example: "[10.0.0.0/8]",
-            doc: "Networks of these peers: a connection from there must begin with a header, one from elsewhere must "
+            doc:
+                "Networks of these peers, but for a unix socket: a connection from there must begin with a header, one from elsewhere must "
                 + "not. The client's address is the header's from then on."
         )
     ]

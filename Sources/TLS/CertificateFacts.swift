@@ -40,6 +40,8 @@ public struct CertificateFacts: Sendable, Equatable {
     public var notBefore: Int64
     /// Last second of its validity, since 1970.
     public var notAfter: Int64
+    /// Since when its OCSP response may be served, in seconds since 1970; nil when there is none.
+    public var stapledFrom: Int64?
     /// How long its OCSP response may be served, in seconds since 1970; nil when there is none.
     public var stapledUntil: Int64?
 
@@ -52,21 +54,27 @@ public struct CertificateFacts: Sendable, Equatable {
     /// Whether it expires within ``warningSeconds``, or has expired.
     public func isExpiringSoon(at now: Int64) -> Bool { secondsLeft(at: now) < Self.warningSeconds }
 
+    /// What is worth a look about dates of validity.
+    static func finding(from: Int64, until: Int64, at now: Int64, refusedBy: String) -> String? {
+        let days = (until - now) / 86_400
+        let span = abs(days) == 0 ? "less than a day" : abs(days) == 1 ? "1 day" : "\(abs(days)) days"
+        if now > until { return "has expired \(span) ago; \(refusedBy)" }
+        if until - now < warningSeconds { return "expires in \(span)" }
+        return now < from ? "is not valid yet; \(refusedBy)" : nil
+    }
+
     /// What is worth a look, each as the end of a sentence that begins with the label.
     func findings(at now: Int64) -> [String] {
         var findings: [String] = []
-        let days = secondsLeft(at: now) / 86_400
-        let span = abs(days) == 0 ? "less than a day" : abs(days) == 1 ? "1 day" : "\(abs(days)) days"
-        if isExpired(at: now) {
-            findings.append("has expired \(span) ago; clients refuse it")
-        } else if isExpiringSoon(at: now) {
-            findings.append("expires in \(span)")
-        } else if isEarly(at: now) {
-            findings.append("is not valid yet; clients refuse it")
+        if let text = Self.finding(from: notBefore, until: notAfter, at: now, refusedBy: "clients refuse it") {
+            findings.append(text)
         }
         if names.isEmpty { findings.append("is for no host name at all; clients refuse it") }
         if let stapledUntil, stapledUntil <= now {
             findings.append("has an OCSP response whose time is over; it is not sent")
+        }
+        if let stapledFrom, stapledFrom > now {
+            findings.append("has an OCSP response whose time has not come; it is not sent until then")
         }
         return findings
     }

@@ -69,6 +69,8 @@ public final class ClientTLS: @unchecked Sendable {
     private let isVerifying: Bool
     private let serverName: PeerName?
     private let needsHTTP2: Bool
+    /// When our certificate is valid, in seconds since 1970, and whether it is for clients; nil when there is none.
+    private let ours: (from: Int64, until: Int64, isForClients: Bool)?
 
     /// Checks everything in `plan` and builds the context.
     ///
@@ -82,6 +84,14 @@ public final class ClientTLS: @unchecked Sendable {
         }
         do {
             isVerifying = try Self.configure(context, plan)
+            ours = SSL_CTX_get0_certificate(context).map { certificate in
+                (
+                    X509Text.seconds(X509_get0_notBefore(certificate)) ?? 0,
+                    X509Text.seconds(X509_get0_notAfter(certificate)) ?? .max,
+                    X509_check_purpose(certificate, X509_PURPOSE_SSL_CLIENT, 0) == 1
+                )
+            }
+            ErrorQueue.clear()
         } catch {
             SSL_CTX_free(context)
             throw error
@@ -90,6 +100,23 @@ public final class ClientTLS: @unchecked Sendable {
     }
 
     deinit { SSL_CTX_free(context) }
+
+    /// What is worth a look about our certificate at `now` (seconds since 1970), each as the end of a sentence that
+    /// begins with the certificate.
+    public func findings(at now: Int64) -> [String] {
+        guard let ours else { return [] }
+        var findings: [String] = []
+        if let text = CertificateFacts.finding(
+            from: ours.from,
+            until: ours.until,
+            at: now,
+            refusedBy: "upstreams refuse it"
+        ) {
+            findings.append(text)
+        }
+        if !ours.isForClients { findings.append("is not for clients") }
+        return findings
+    }
 
     private static func configure(_ context: OpaquePointer, _ plan: ClientTLSPlan) throws(TLSError) -> Bool {
         try TLSContext.configure(context, minimum: plan.minimumVersion)

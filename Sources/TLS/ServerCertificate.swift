@@ -62,8 +62,10 @@ final class ServerCertificate: @unchecked Sendable {
             guard let notBefore = X509Text.seconds(X509_get0_notBefore(leaf)),
                 let notAfter = X509Text.seconds(X509_get0_notAfter(leaf))
             else { throw TLSError(.certificate, "has dates that cannot be read", index: index) }
-            let staple = try source.ocsp.map { bytes throws(TLSError) in try Staple(bytes, for: leaf, index: index) }
-            ocsp = source.ocsp ?? []
+            let staple = source.ocsp.map { Staple.read($0, for: leaf) }
+            var stapled: Staple?
+            if case .success(let read) = staple { stapled = read }
+            ocsp = stapled == nil ? [] : source.ocsp ?? []
             self.names = names
             let facts = CertificateFacts(
                 label: source.label,
@@ -74,7 +76,8 @@ final class ServerCertificate: @unchecked Sendable {
                 keyType: type,
                 notBefore: notBefore,
                 notAfter: notAfter,
-                stapledUntil: staple?.until
+                stapledFrom: stapled?.from,
+                stapledUntil: stapled?.until
             )
             self.facts = facts
             var findings = facts.findings(at: now)
@@ -82,7 +85,11 @@ final class ServerCertificate: @unchecked Sendable {
                 findings.append("has no subject alternative names; clients refuse it")
             }
             if X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1 { findings.append("is not for servers") }
-            if let staple, !staple.isGood { findings.append("has an OCSP response that does not say good") }
+            if let stapled, !stapled.isGood { findings.append("has an OCSP response that does not say good") }
+            // Most often it is for the certificate before this one: no reason to keep that one.
+            if case .failure(let problem) = staple {
+                findings.append("has an OCSP response that \(problem.text); it is not sent")
+            }
             self.findings = findings
         } catch {
             ErrorQueue.clear()
@@ -149,43 +156,5 @@ final class ServerCertificate: @unchecked Sendable {
         case .ecdsa: 1
         case .ed25519: 2
         }
-    }
-}
-
-/// An OCSP response that was looked at; whether it is true is for clients to verify.
-private struct Staple {
-    /// How long it may be served, in seconds since 1970.
-    var until: Int64 = .max
-    /// Whether it says that the certificate is good.
-    var isGood = false
-
-    init(_ bytes: [UInt8], for leaf: OpaquePointer, index: Int) throws(TLSError) {
-        defer { ErrorQueue.clear() }
-        let unreadable = TLSError(.ocsp, "is no OCSP response in DER", index: index)
-        guard bytes.count <= 65_536 else { throw unreadable }
-        let response = bytes.withUnsafeBufferPointer { buffer -> OpaquePointer? in
-            var start = buffer.baseAddress
-            return d2i_OCSP_RESPONSE(nil, &start, buffer.count)
-        }
-        guard let response else { throw unreadable }
-        defer { OCSP_RESPONSE_free(response) }
-        guard OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL,
-            let basic = OCSP_response_get1_basic(response)
-        else { throw TLSError(.ocsp, "is an answer without a status", index: index) }
-        defer { OCSP_BASICRESP_free(basic) }
-        for position in 0..<OCSP_resp_count(basic) {
-            guard let single = OCSP_resp_get0(basic, position), let id = OCSP_SINGLERESP_get0_id(single) else {
-                continue
-            }
-            var serial: UnsafeMutablePointer<ASN1_INTEGER>?
-            guard OCSP_id_get0_info(nil, nil, nil, &serial, OpaquePointer(UnsafeRawPointer(id))) == 1, let serial,
-                ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0
-            else { continue }
-            var next: UnsafeMutablePointer<ASN1_GENERALIZEDTIME>?
-            isGood = OCSP_single_get0_status(single, nil, nil, nil, &next) == V_OCSP_CERTSTATUS_GOOD
-            if let next { until = X509Text.seconds(UnsafePointer(next)) ?? 0 }
-            return
-        }
-        throw TLSError(.ocsp, "is about another certificate", index: index)
     }
 }

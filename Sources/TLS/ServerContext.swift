@@ -90,7 +90,7 @@ final class CertificateGroup {
         let mode =
             recipe.plan.clientAuthentication == .required
             ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_PEER
-        SSL_CTX_set_verify(context, mode, nil)
+        SSL_CTX_set_verify(context, mode, judgeCertificate)
     }
 
     /// The group of a connection, which is not retained: the connection's stream keeps its owner.
@@ -138,6 +138,21 @@ private let chooseCertificate:
         }
     }
 
+/// What the library makes of each certificate of a client's chain; the client's own must have sound names as well.
+///
+/// Within the handshake, so that the client is told by an alert.
+private let judgeCertificate: @convention(c) (Int32, OpaquePointer?) -> Int32 = { verdict, check in
+    guard verdict == 1, let check, X509_STORE_CTX_get_error_depth(check) == 0,
+        let certificate = X509_STORE_CTX_get_current_cert(check), !AlternativeNames(certificate).isSound
+    else { return verdict }
+    // The code that OpenSSL makes the alert bad_certificate of.
+    X509_STORE_CTX_set_error(check, X509_V_ERR_CERT_REJECTED)
+    if let ssl = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()) {
+        TLSStream.of(OpaquePointer(ssl))?._withUnsafeGuaranteedRef { $0.refusedCertificate = true }
+    }
+    return 0
+}
+
 /// The first of our protocols that the client offers, or the end of the handshake (RFC 7301 §3.2).
 private let chooseProtocol:
     @convention(c) (
@@ -181,8 +196,10 @@ private let staple: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) ->
     }
     return group._withUnsafeGuaranteedRef { group in
         guard let certificate = group.certificates.first(where: { $0.leaf == chosen }), !certificate.ocsp.isEmpty,
-            let until = certificate.facts.stapledUntil, Clock.unixMilliseconds() / 1000 < until
+            let from = certificate.facts.stapledFrom, let until = certificate.facts.stapledUntil
         else { return SSL_TLSEXT_ERR_NOACK }
+        let now = Clock.unixMilliseconds() / 1000
+        guard from <= now, now < until else { return SSL_TLSEXT_ERR_NOACK }
         let copy = certificate.ocsp.withUnsafeBytes { bytes in
             bytes.baseAddress.flatMap { pc_OPENSSL_memdup($0, bytes.count) }
         }

@@ -15,7 +15,8 @@ public struct ServerTLSPlan: Sendable {
 
     /// Certificates with their keys, at least one; the first is for clients that ask for no known name.
     ///
-    /// Of two for the same name and kind of key the first counts; RSA and ECDSA for one name stand side by side.
+    /// Of two for the same name and kind of key the first counts; RSA and ECDSA for one name stand side by side. A name
+    /// that stands in certificates of one kind of key only gets the other kinds of the wildcard above it.
     public var certificates: [CertificateSource]
     /// Oldest version that is spoken.
     public var minimumVersion = TLSVersion.tls12
@@ -69,9 +70,6 @@ public final class ServerTLS: @unchecked Sendable {
             loaded.append(try ServerCertificate(source, index: index, now: now))
         }
         certificates = loaded.map(\.facts)
-        warnings = loaded.enumerated().flatMap { index, one in
-            one.findings.map { TLSWarning(index: index, label: one.facts.label, message: $0) }
-        }
         clientAuthentication = plan.clientAuthentication
         // Clients of HTTP/1.0 are served like those that name no protocol.
         protocols = ApplicationProtocol.wire(plan.protocols, oldest: plan.protocols.contains(.http11))
@@ -79,6 +77,12 @@ public final class ServerTLS: @unchecked Sendable {
         refusesUnknownNames = plan.refusesUnknownNames
         let (sets, names) = Self.arrange(loaded)
         table = CertificateTable(names)
+        let used = Set(sets.joined())
+        warnings = loaded.enumerated().flatMap { index, one in
+            let unused = "is never sent: those before it are for the same names and kind of key"
+            let findings = one.findings + (used.contains(index) || one.names.texts.isEmpty ? [] : [unused])
+            return findings.map { TLSWarning(index: index, label: one.facts.label, message: $0) }
+        }
         let recipe = try ContextRecipe(plan, ticketSeconds: ticketKeys.ticketSeconds)
         for set in sets {
             groups.append(try CertificateGroup(set.map { loaded[$0] }, indices: set, recipe: recipe, owner: self))
@@ -127,6 +131,11 @@ public final class ServerTLS: @unchecked Sendable {
                 }
                 if chosen[name]?[certificate.slot] == nil { chosen[name]?[certificate.slot] = index }
             }
+        }
+        // A client that takes one kind of key only is not sent away while there is a wildcard of that kind.
+        for name in order where !name.hasPrefix("*.") {
+            guard let dot = name.firstIndex(of: "."), let above = chosen["*" + name[dot...]] else { continue }
+            chosen[name] = chosen[name].map { own in zip(own, above).map { $0 ?? $1 } }
         }
         let first = certificates[0].names.texts.first.flatMap { chosen[$0] }?.compactMap { $0 } ?? [0]
         var sets = [first]

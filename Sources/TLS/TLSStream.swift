@@ -43,6 +43,8 @@ public final class TLSStream {
     public private(set) var failure: TLSFailure?
     /// Set by the callback that chooses certificates.
     var refusedName = false
+    /// Set by the callback that judges certificates of clients.
+    var refusedCertificate = false
     private var hasShutDown = false
     private var extraMessages = 0
     private var extraSince: Int64 = 0
@@ -101,11 +103,6 @@ public final class TLSStream {
     }
 
     private func finishHandshake() -> HandshakeStep {
-        if let server, server.clientAuthentication != .off, let certificate = SSL_get0_peer_certificate(ssl),
-            !AlternativeNames(certificate).isSound
-        {
-            return fail(.certificateRejected, detail: TLSFailure.unsoundName)
-        }
         if let client, !client.accepts(applicationProtocol) { return fail(.noCommonProtocol) }
         isOpen = true
         extraSince = Clock.milliseconds()
@@ -125,6 +122,7 @@ public final class TLSStream {
     private func fail() -> HandshakeStep {
         let code = ErrorQueue.take()
         if refusedName { return fail(.unknownName) }
+        if refusedCertificate { return fail(.certificateRejected, detail: TLSFailure.unsoundName) }
         if code == 0 { return fail(wire.pointee.isEnded ? .closed : .lost) }
         let failure = TLSFailure(code: code, verification: SSL_get_verify_result(ssl), fault: fault)
         self.failure = failure

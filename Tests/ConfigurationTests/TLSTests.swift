@@ -102,6 +102,23 @@ import Testing
         #expect(settings.upstreams[2].tls == UpstreamTLSSettings())
     }
 
+    @Test func peersOfAUnixSocketNeedNoNetworks() {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let said = load(
+            """
+            listeners:
+              - { name: a, address: "unix:\(folder.path)/s", proxy_protocol: {} }
+              - { name: b, address: "127.0.0.1:8080", proxy_protocol: {} }
+            routes: [{ name: a, auth: public, respond: {} }]
+            """
+        )
+        #expect(
+            said.diagnostics.map(\.description) == [
+                "f:3:59: listeners[1].proxy_protocol.from: is missing: the networks of these peers"
+            ]
+        )
+    }
+
     @Test func keysThatEverybodyCanRead() {
         defer { try? FileManager.default.removeItem(at: folder) }
         chmod(folder.appending(path: "key.pem").path, 0o644)

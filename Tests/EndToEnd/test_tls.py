@@ -3,6 +3,7 @@
 import signal
 import socket
 import ssl
+import tempfile
 import time
 import unittest
 
@@ -13,9 +14,10 @@ AUTHORITY, CLIENTS = peers.Authority(), peers.Authority("Clients")
 EXACT = AUTHORITY.issue("a.example")
 EXACT_RSA = AUTHORITY.issue("a.example", kind="rsa")
 WILD = AUTHORITY.issue("*.wild.example")
+INSIDE = AUTHORITY.issue("rsa.wild.example", kind="rsa")
 FIRST = AUTHORITY.issue("gateway.example", "127.0.0.1")
 FILES = {"clients.pem": CLIENTS.pem}
-for _name, _certificate in {"first": FIRST, "exact": EXACT, "rsa": EXACT_RSA, "wild": WILD}.items():
+for _name, _certificate in {"first": FIRST, "exact": EXACT, "rsa": EXACT_RSA, "wild": WILD, "inside": INSIDE}.items():
     FILES |= {_name + ".pem": _certificate.pem, _name + ".key": _certificate.key_pem}
 
 
@@ -32,6 +34,7 @@ listeners:
   - {{name: strict, address: "127.0.0.1:0", tls: {{{certificates("exact")}, strict_sni: true, minimum_version: TLSv1.3}}}}
   - {{name: optional, address: "127.0.0.1:0", tls: {{{certificates("first")}, client_certificates: optional, client_ca_file: clients.pem}}}}
   - {{name: required, address: "127.0.0.1:0", tls: {{{certificates("first")}, client_certificates: required, client_ca_file: clients.pem}}}}
+  - {{name: mixed, address: "127.0.0.1:0", tls: {{{certificates("first", "wild", "inside")}}}}}
   - {{name: redirect, address: "127.0.0.1:0", redirect_to_https: 8443}}
   - {{name: plain, address: "127.0.0.1:0", proxy_protocol: {{from: [127.0.0.1/32]}}}}
   - {{name: proxied, address: "127.0.0.1:0", proxy_protocol: {{from: [127.0.0.1/32]}}, tls: {{{certificates("first")}}}}}
@@ -104,6 +107,12 @@ class Handshakes(TLSTest):
             context.set_ciphers(suites)
             self.assertEqual(self.serial("a.example", context=context), wanted.serial)
 
+    def test_a_name_of_one_kind_does_not_hide_the_wildcard_of_another(self):
+        for suites, wanted in (("ECDHE+aECDSA", WILD), ("ECDHE+aRSA", INSIDE)):
+            context = AUTHORITY.context(maximum=ssl.TLSVersion.TLSv1_2)
+            context.set_ciphers(suites)
+            self.assertEqual(self.serial("rsa.wild.example", "mixed", context=context), wanted.serial)
+
     def test_only_tls_12_and_13(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             with self.connect(context=AUTHORITY.context(minimum=version, maximum=version)) as client:
@@ -153,6 +162,13 @@ class Handshakes(TLSTest):
         with self.connect(context=good) as client:
             self.assertTrue(self.answer(client).startswith(b"HTTP/1.1 200 "))
 
+    def test_a_client_certificate_with_a_broken_name_is_refused_with_an_alert(self):
+        odd = CLIENTS.issue("ada\0.evil", client=True)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = AUTHORITY.context(certificate=odd, minimum=version, maximum=version)
+            for listener in ("optional", "required"):
+                self.assertIn("BAD_CERTIFICATE", self.refused(listener=listener, context=context))
+
     def test_strict_names(self):
         self.assertEqual(self.serial("a.example", "strict"), EXACT.serial)
         self.assertIn("UNRECOGNIZED_NAME", self.refused("b.example", "strict"))
@@ -190,6 +206,16 @@ class Handshakes(TLSTest):
             answer = self.gateway.raw(request, port=self.port("redirect"))
             self.assertTrue(answer.startswith(b"HTTP/1.1 308 "), answer)
             self.assertIn(b"\r\nLocation: " + location + b"\r\n", answer)
+
+    def test_what_cannot_be_sent_to_https(self):
+        for request, status in (
+            (b"GET / HTTP/1.0\r\n\r\n", b"400"),
+            (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", b"400"),
+            (b"TRACE / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n", b"405"),
+            (b"GET / HTTP/1.0\r\nHost: a.example\r\n\r\n", b"308"),
+        ):
+            answer = self.gateway.raw(request, port=self.port("redirect"))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + status + b" "), answer)
 
     def test_a_host_that_the_certificate_is_not_for(self):
         with self.connect("a.example") as client:
@@ -255,6 +281,34 @@ class ProxyHeaders(TLSTest):
             self.assertIn(answer, (b"<EOF>", b"<RST>"), start)
         self.refused(listener="proxied")
 
+    def test_large_headers_and_checksums(self):
+        def header(*extensions):
+            content = bytes([192, 0, 2, 8, 192, 0, 2, 1, 1, 2, 3, 4])
+            for kind, value in extensions:
+                content += bytes([kind]) + len(value).to_bytes(2, "big") + value
+            return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + len(content).to_bytes(2, "big") + content
+
+        def checked(*extensions):
+            text, value = header(*extensions, (3, bytes(4))), 0xFFFFFFFF
+            for byte in text:
+                value ^= byte
+                for _ in range(8):
+                    value = value >> 1 ^ 0x82F63B78 * (value & 1)
+            return text[:-4] + (value ^ 0xFFFFFFFF).to_bytes(4, "big")
+
+        large = (0x20, b"x" * 4000)
+        for first, is_taken in (
+            (header(large), True),
+            (checked(), True),
+            (checked((2, b"a.example"), large), True),
+            (header((0x20, b"x" * 4096)), False),
+            (header((3, b"abcd")), False),
+            (header((3, b"abc")), False),
+            (checked((3, b"abcd")), False),
+        ):
+            answer = self.gateway.raw(first + GET % b"a", port=self.port("plain"))
+            self.assertEqual(b"X-Forwarded-For: 192.0.2.8\r\n" in answer, is_taken, (first[:40], answer[:80]))
+
     def test_others_must_not(self):
         elsewhere = ("127.0.0.2", 0)
         with self.connect(listener="proxied", source=elsewhere) as client:
@@ -263,6 +317,38 @@ class ProxyHeaders(TLSTest):
         with socket.create_connection(("127.0.0.1", self.port("plain")), 5, source_address=elsewhere) as client:
             client.sendall(self.V1 + GET % b"a")
             self.assertTrue(client.recv(65536).startswith(b"HTTP/1.1 400 "))
+
+
+class BehindAUnixSocket(unittest.TestCase):
+    def test_every_peer_sends_a_header(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, upstream = folder + "/s", Upstream()
+            self.addCleanup(upstream.stop)
+            gateway = Gateway(
+                f"workers: 2\nlisteners: [{{name: main, address: \"unix:{path}\", proxy_protocol: {{}}}}]\n"
+                'upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]\n'
+                "routes: [{name: all, auth: public, forward: {upstream: a}}]\n",
+                UPSTREAM=upstream.port,
+            )
+            self.addCleanup(gateway.stop)
+
+            def ask(first):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(5)
+                    client.connect(path)
+                    data = b""
+                    try:
+                        client.sendall(first + GET % b"a")
+                        while piece := client.recv(65536):
+                            data += piece
+                    except ConnectionError:
+                        pass
+                    return data
+
+            for header, address in ((ProxyHeaders.V1, b"192.0.2.7"), (ProxyHeaders.V2, b"192.0.2.8")):
+                self.assertIn(b"X-Forwarded-For: " + address + b"\r\n", ask(header))
+            self.assertTrue(ask(ProxyHeaders.V2_LOCAL).startswith(b"HTTP/1.1 200 "))
+            self.assertEqual(ask(b""), b"")
 
 
 class Limits(TLSTest):

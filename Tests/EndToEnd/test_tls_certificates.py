@@ -102,14 +102,14 @@ class DuringReload(TLSTest):
 class Operators(unittest.TestCase):
     """What is said of certificates: metric, readiness, check."""
 
-    def check(self, files):
+    def check(self, files, configuration=ONE):
         gateway = Gateway.__new__(Gateway)
         folder = tempfile.mkdtemp(prefix="portcullis-test-")
         gateway.path, gateway.replacements, gateway.folder = folder + "/portcullis.yaml", {}, folder
         for name, content in files.items():
             pathlib.Path(folder, name).write_bytes(content)
             pathlib.Path(folder, name).chmod(0o600)
-        gateway.write(ONE)
+        gateway.write(configuration)
         done = subprocess.run([binary(), "check", "--config", gateway.path], capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
@@ -133,6 +133,34 @@ class Operators(unittest.TestCase):
             code, text = self.check(files)
             self.assertNotEqual(code, 0)
             self.assertRegex(text, r"portcullis\.yaml:\d+:\d+: .*" + words)
+
+    def test_check_warns_of_certificates_of_ours_for_upstreams(self):
+        text = (
+            'upstreams: [{name: a, servers: ["127.0.0.1:1"], tls: {ca_file: ca.pem, certificate_file: first.pem, '
+            "key_file: first.key}}]\nroutes: [{name: all, auth: public, forward: {upstream: a}}]\n"
+        )
+        for certificate, words in (
+            (AUTHORITY.issue("gw", client=True), None),
+            (AUTHORITY.issue("gw", client=True, days=10), "first.pem: expires in"),
+            (AUTHORITY.issue("gw", client=True, days=-2, since=-9), "first.pem: has expired 2 days ago; upstreams refuse it"),
+            (AUTHORITY.issue("gw"), "first.pem: is not for clients"),
+        ):
+            files = {"ca.pem": AUTHORITY.pem, "first.pem": certificate.pem, "first.key": certificate.key_pem}
+            code, output = self.check(files, text)
+            self.assertEqual(code, 0, output)
+            if words:
+                self.assertRegex(output, r"portcullis\.yaml:\d+:\d+: warning: .*" + words)
+            else:
+                self.assertNotIn("warning", output)
+
+    def test_check_warns_of_a_certificate_that_is_never_sent(self):
+        twin, wide = AUTHORITY.issue("gateway.example"), AUTHORITY.issue("gateway.example", "more.example")
+        more = "key_file: first.key}, {certificate_file: more.pem, key_file: more.key"
+        for other, is_used in ((twin, False), (wide, True), (AUTHORITY.issue("gateway.example", kind="rsa"), True)):
+            files = {"first.pem": FIRST.pem, "first.key": FIRST.key_pem, "more.pem": other.pem, "more.key": other.key_pem}
+            code, output = self.check(files, ONE.replace("key_file: first.key", more))
+            self.assertEqual(code, 0, output)
+            self.assertEqual("more.pem: is never sent" in output, not is_used, output)
 
     def test_expiry_is_a_metric_and_a_detail_of_readiness(self):
         soon = AUTHORITY.issue("gateway.example", days=10)

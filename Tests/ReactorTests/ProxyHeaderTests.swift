@@ -121,8 +121,10 @@ private let six: [UInt8] =
         #expect(parse(binary(0x21, 0x21, four)) == .refused, "too short")
         #expect(parse(binary(0x21, 0x11, four + [4])) == .refused, "half an extension")
         #expect(parse(binary(0x21, 0x11, four + [4, 0, 2, 1])) == .refused, "an extension beyond the end")
-        #expect(parse(binary(0x21, 0x11, [], length: 521)) == .refused, "too long, known before it is here")
-        #expect(parse(binary(0x20, 0x00, [UInt8](repeating: 0, count: 520))) == .local(length: 536))
+        #expect(parse(binary(0x21, 0x11, [], length: 4097)) == .refused, "too long, known before it is here")
+        #expect(parse(binary(0x20, 0x00, [UInt8](repeating: 0, count: 4096))) == .local(length: 4112))
+        #expect(parse(binary(0x21, 0x11, four + [3, 0, 3, 1, 2, 3])) == .refused, "no checksum has three bytes")
+        #expect(parse(binary(0x21, 0x11, four + [3, 0, 4, 1, 2, 3, 4])) == .refused, "a wrong checksum")
         var wrong = binary(0x21, 0x11, four)
         wrong[5] = 0x0a
         #expect(parse(wrong) == .refused)

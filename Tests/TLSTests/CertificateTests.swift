@@ -50,6 +50,13 @@ import Testing
         #expect(server.warnings.map(\.message) == (message.map { [$0] } ?? []))
     }
 
+    @Test("a certificate that no client gets is a warning")
+    func unused() throws {
+        let unused = "is never sent: those before it are for the same names and kind of key"
+        let server = try setup.server(.hosts("a"), .hosts("a", "b"), .hosts("b", "a"), .hosts("a", kind: .rsa(2048)))
+        #expect(server.warnings == [TLSWarning(index: 2, label: "a.pem", message: unused)])
+    }
+
     @Test("mistakes are errors in words")
     func errors() throws {
         let one = try setup.authority.issue(.hosts("a"))
@@ -167,8 +174,16 @@ import Testing
         #expect(
             try build(source(revoked)).warnings.map(\.message) == ["has an OCSP response that does not say good"]
         )
-        #expect(throws: TLSError(.ocsp, "is no OCSP response in DER", index: 0)) { try build(source([1, 2, 3])) }
         let other = try setup.authority.ocsp(try setup.authority.issue(.hosts("b")))
-        #expect(throws: TLSError(.ocsp, "is about another certificate", index: 0)) { try build(source(other)) }
+        for (response, problem) in [
+            ([], "is not in DER"), ([1, 2, 3], "is not in DER"), (other, "is about another certificate"),
+        ] {
+            #expect(try answer(response) == nil)
+            #expect(
+                try build(source(response)).warnings.map(\.message) == [
+                    "has an OCSP response that \(problem); it is not sent"
+                ]
+            )
+        }
     }
 }

@@ -97,7 +97,9 @@ extension Exchange {
         _ input: UnsafePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
-        guard !head.host.isEmpty else { return refuseAfterHead(Problem(GatewayError.noRoute), head, connection) }
+        if head.method == .trace { return refuseAfterHead(Problem(GatewayError.methodRefused), head, connection) }
+        // A request of HTTP/1.0 may have no host, but then there is no address to send it to.
+        guard !head.host.isEmpty else { return refuseAfterHead(Problem(ProtocolError.hostMissing), head, connection) }
         let out = worker.compose
         out.removeAll()
         status = 308

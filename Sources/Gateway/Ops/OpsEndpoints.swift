@@ -47,11 +47,11 @@ struct OpsEndpoints {
 
     private func ready(verbose: Bool) -> OpsAnswer {
         let conditions = gateway.conditions
-        let holds = conditions.allSatisfy(\.holds)
+        let holds = conditions.allSatisfy { $0.standing != .fails }
         guard verbose || !holds else { return OpsAnswer(200, "text/plain; charset=utf-8", "ok\n") }
         var text = ""
         for condition in conditions {
-            text += "[\(condition.holds ? "+" : "-")] \(condition.name): \(condition.detail)\n"
+            text += "[\(condition.standing.rawValue)] \(condition.name): \(condition.detail)\n"
         }
         for backend in gateway.backends {
             text +=
