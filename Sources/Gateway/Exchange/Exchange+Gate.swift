@@ -156,7 +156,12 @@ extension Exchange {
     ) {
         switch certificate.standing(plan.snapshot, worker.revocations, now: worker.unixSeconds) {
         case .nothing: apply(rule.evaluate(nil), rule, head, input, connection)
-        case .principal(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
+        case .principal(let principal):
+            if isFromForeignPage(head, UnsafePointer(input), connection) {
+                note.principal = principal
+                return deny(.originUnproven, rule, head, connection)
+            }
+            apply(rule.evaluate(principal), rule, head, input, connection)
         case .refused(let reason): challenge(reason, head, input, connection)
         case .outdated:
             isLast = true
