@@ -94,6 +94,8 @@ extension Exchange {
             countUpstream(.failure)
             note.reason = GatewayError.upstreamCut.code
             abort()
+        case .sending where !isReused && backend.input == nil && interims == 0 && backend.reportsRejection():
+            handshakeFailed(backend)
         case .sending where isReused && backend.input == nil && interims == 0 && (isReplayable || !hasSent):
             // A pooled connection that had ended already: nothing of the request can have been acted upon.
             countUpstream(.retry)
