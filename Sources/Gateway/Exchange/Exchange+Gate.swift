@@ -306,6 +306,7 @@ extension Exchange {
         writeRequest(head, input, route, connection, plan.snapshot, to: out)
         if let principal = permit.principal {
             out.append(principal.headerBlock)
+            if requestComplete, !method.isUnsafe { limitPoll(principal) }
             if !route.assertionAudience.isEmpty, !writeAssertion(principal, route, to: out) {
                 out.removeAll()
                 return unavailable(.assertionFailed, head, connection)

@@ -180,6 +180,7 @@ extension Exchange {
         case .length(let length):
             responseRemaining = length
             clientFraming = head.framing
+            outlastCredential()
         case .chunked, .untilClose:
             // An answer without a length may be an endless stream: its silences are watched instead.
             unlimitOverall()
