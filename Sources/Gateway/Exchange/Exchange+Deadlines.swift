@@ -146,9 +146,7 @@ extension Exchange {
         case .firstByte:
             worker.metrics.timedOut(.upstreamFirstByte)
             fail(.upstreamTimeout)
-        case .stream, .tunnel:
-            worker.metrics.timedOut(wait == .stream ? .upstreamIdle : .streamIdle)
-            phase == .sending ? fail(.upstreamTimeout) : abort()
+        case .stream, .tunnel: fellSilent()
         }
     }
 

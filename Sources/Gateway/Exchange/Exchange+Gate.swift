@@ -298,6 +298,9 @@ extension Exchange {
         sendsRaw = plan.snapshot.upstreams[upstream].isMultiplexed
         chooseUpgrade(head, UnsafePointer(input), route)
         if connection.wantsTunnel, !upgrade { return refuseAfterHead(.tunnel, head, connection) }
+        if upgrade, let problem = handshakeProblem(head, UnsafePointer(input), connection) {
+            return refuseAfterHead(problem, head, connection)
+        }
         dropFields(head, UnsafePointer(input), route, plan.snapshot, trusted: connection.isTrusted)
         let out = self.out ?? worker.small.take()
         self.out = out

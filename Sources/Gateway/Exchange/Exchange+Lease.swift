@@ -124,7 +124,9 @@ extension Exchange {
     func connected() {
         phase = .sending
         sentMicros = Clock.microseconds()
-        requestComplete ? watch(.firstByte, bounds.firstByteTimeout) : watchBody()
+        if requestComplete { return watch(.firstByte, bounds.firstByteTimeout) }
+        // A call may say little for as long as it likes.
+        note.isGRPC ? watch(.stream, bounds.streamIdle) : watchBody()
     }
 
     func connectFailed(_ connection: UpstreamConnection, code: Int32) {

@@ -211,7 +211,7 @@ extension Exchange {
     func interim(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) -> Bool {
         interims += 1
         if head.status == 101 {
-            guard upgrade, isUpgradeAgreed(head, bytes) else {
+            guard upgrade, isUpgradeAgreed(head, bytes), isKeyAccepted(head, bytes) else {
                 fail(.upstreamMalformed)
                 return false
             }
