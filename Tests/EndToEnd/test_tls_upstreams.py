@@ -101,7 +101,7 @@ class Security(unittest.TestCase):
         for protocol in ("http1", "h2"):
             context = peers.server_context(SERVER, ["h2"] if protocol == "h2" else None, client_ca=AUTHORITY)
             backend = self.backend(context)
-            for tls, reason in ((TLS, "certificate required"), (TLS[:-1] + ", certificate_file: other.pem, key_file: other.key}", "ca")):
+            for tls, reason in ((TLS, "certificate required"), (TLS[:-1] + ", certificate_file: other.pem, key_file: other.key}", "unknown CA")):
                 gateway = Gateway(CONFIGURATION, files, UPSTREAM=backend.port, PROTOCOL=protocol, TLS=tls)
                 self.addCleanup(gateway.stop)
                 self.assertIn(reason, self.reason(gateway))
