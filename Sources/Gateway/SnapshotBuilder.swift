@@ -280,6 +280,9 @@ enum SnapshotBuilder {
         return plan
     }
 
+    /// The shorter of two times, of which 0 is none.
+    private static func least(_ a: Int, _ b: Int) -> Int64 { Int64(a == 0 || b == 0 ? max(a, b) : min(a, b)) }
+
     private static func fill(
         _ plan: RoutePlan,
         _ forward: ForwardSettings,
@@ -293,7 +296,7 @@ enum SnapshotBuilder {
         plan.upstreamSlot = upstreamSlots[index]
         plan.connectTimeout = Int64(upstream.connectTimeout.milliseconds)
         plan.firstByteTimeout = Int64((forward.timeout ?? upstream.firstByteTimeout).milliseconds)
-        plan.streamIdle = Int64(upstream.idleTimeout.milliseconds)
+        plan.streamIdle = least(upstream.idleTimeout.milliseconds, settings.timeouts.streamIdle.milliseconds)
         plan.streamAge = Int64((forward.streamAge ?? settings.timeouts.streamAge).milliseconds)
         plan.allowsUpgrade = forward.upgrade
         plan.keepsAuthorization = forward.authorization == .keep

@@ -7,6 +7,7 @@ extension Worker {
     func drain(until deadline: Int64) {
         guard drainDeadline == nil else { return }
         drainDeadline = deadline
+        farewellAt = deadline - min(Self.farewell, (deadline - now) / 4)
         // Nobody gets in between the last accept and the close, who would be reset.
         for listener in listeners { listener.refuseNewcomers() }
         listenersClose = now + Self.handshake
@@ -33,21 +34,31 @@ extension Worker {
         listeners = []
     }
 
+    /// Most milliseconds before the end at which WebSockets, event streams and calls are ended.
+    private static let farewell: Int64 = 500
+
     func isDrained(_ deadline: Int64) -> Bool {
+        if now >= farewellAt {
+            farewellAt = .max
+            for exchange in exchanges { exchange.endWithWorker() }
+        }
         if !listeners.isEmpty {
             guard now >= listenersClose else { return false }
             closeListeners()
         }
         if connections == 0 { return true }
         guard now >= deadline else { return false }
+        for exchange in exchanges where exchange.connection?.isStream == true {
+            metrics.timedOut(.drain)
+            exchange.abort(atOnce: true)
+        }
         for slot in slots {
             switch slot {
+            case .http1(let connection) where connection.phase == .lingering: connection.close()
             case .http1(let connection):
                 metrics.timedOut(.drain)
                 connection.abort()
-            case .http2(let connection):
-                metrics.timedOut(.drain)
-                connection.abort()
+            case .http2(let connection): connection.sayGoodbye()
             case .handshake(let connection): connection.close()
             default: break
             }

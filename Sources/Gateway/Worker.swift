@@ -120,6 +120,8 @@ final class Worker {
     /// Connections of each listener, over all workers.
     let loads: [ListenerLoad?]
     var drainDeadline: Int64?
+    /// When what would not end by itself is told that the end is near.
+    var farewellAt = Int64.max
     /// When a drain closes the listeners: milliseconds after its begin in which handshakes come to their end.
     var listenersClose: Int64 = 0
     static let handshake: Int64 = 100

@@ -156,6 +156,8 @@ extension Multiplexer {
             // A complete answer before the request was: the rest of it is not wanted (RFC 9113 §8.1).
             if isServer, record.state.isDisjoint(with: .remoteEnded.union(.tunnel)) {
                 resetStream(record, HTTP2Code.noError, byChoice: true)
+            } else if record.state.contains(.leaving), !record.state.contains(.remoteEnded) {
+                resetStream(record, HTTP2Code.cancel, byChoice: true)
             }
         case FrameHeader.resetStream:
             let record = streams.find(header.stream_id)

@@ -97,6 +97,13 @@ public final class ClientCodec {
         reset(stream)
     }
 
+    /// The request is complete, and its answer is not cared for: the stream ends when what is queued was sent.
+    public func leave(_ stream: Int32) {
+        guard let record = mux.streams.find(stream) else { return }
+        mux.ignoreRest(record)
+        mux.leave(record)
+    }
+
     /// Bytes of a stream that are queued and not framed.
     public func backlog(_ stream: Int32) -> Int { mux.streams.find(stream)?.backlog ?? 0 }
 

@@ -225,6 +225,16 @@ extension Multiplexer {
         resume(record)
     }
 
+    /// Ends our direction and then the stream; at once, if the other side does not take what is queued.
+    func leave(_ record: StreamRecord) {
+        let window = nghttp2_session_get_stream_remote_window_size(session, record.id)
+        guard record.backlog <= min(window, nghttp2_session_get_remote_window_size(session)) else {
+            return resetStream(record, HTTP2Code.cancel, byChoice: true)
+        }
+        record.state.insert(.leaving)
+        finish(record.id, trailers: nil)
+    }
+
     @inline(__always)
     private func resume(_ record: StreamRecord) {
         guard record.state.contains(.deferred) else { return }

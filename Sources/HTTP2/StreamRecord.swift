@@ -30,6 +30,8 @@ struct StreamState: OptionSet {
     static let listed = StreamState(rawValue: 1 << 11)
     /// It cannot be completed: after what is queued follows its reset.
     static let cut = StreamState(rawValue: 1 << 15)
+    /// It is reset as soon as our END_STREAM is written.
+    static let leaving = StreamState(rawValue: 1 << 16)
     /// Its end is noted in the table already.
     static let noted = StreamState(rawValue: 1 << 13)
     /// No longer in the table.

@@ -4,7 +4,7 @@ import Bytes
 /// Makes keys and the answers to them.
 ///
 /// SHA-1 is what the protocol asks for; nothing secret depends on it.
-enum WebSocketKey {
+public enum WebSocketKey {
     private static let letters: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
     /// Appends a new key: 16 random bytes in Base64.
@@ -14,8 +14,19 @@ enum WebSocketKey {
     }
 
     /// The value of `Sec-WebSocket-Accept` for a key.
-    static func accept(for key: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    public static func accept(for key: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         base64(sha1(Array(key) + Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
+    }
+
+    /// Whether the bytes are a key: Base64 of 16 bytes (RFC 6455 §4.1).
+    public static func isKey(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard key.count == 24, key[22] == 0x3d, key[23] == 0x3d else { return false }
+        return key[..<22].allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2b, 0x2f: true
+            default: false
+            }
+        }
     }
 
     private static func base64(_ bytes: [UInt8]) -> [UInt8] {

@@ -235,7 +235,7 @@ public enum Reason: UInt8, CaseIterable, Sendable {
         case .sessionEnded: "The session has ended."
         case .sessionsUnavailable: "Sessions cannot be looked up at the moment."
         case .originUnproven:
-            "This request comes with a session cookie, but not from a page that may use it (X-CSRF-Token is missing)."
+            "A browser sent this request with a session or a client certificate, but not from a page that may use it."
         case .loginTooOld: "This resource needs a more recent login."
         case .loginTooWeak: "This resource needs a login with a second factor."
         case .roleMissing, .claimConditionFailed: "The caller may not use this resource."

@@ -176,7 +176,8 @@ extension UpstreamSettings {
             "idle_timeout",
             \.idleTimeout,
             in: .zero ... .hours(24),
-            doc: "A response that stops in the middle; off: none."
+            doc:
+                "A response that has begun, without a byte in either direction; off: timeouts.stream_idle alone ends it."
         ),
         Key(
             "keepalive",

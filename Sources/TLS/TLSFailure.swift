@@ -90,6 +90,8 @@ public struct TLSFailure: Error, Equatable, Sendable {
             detail == Self.unsoundName
                 ? "a name in the certificate holds a control character"
                 : X509_verify_cert_error_string(Int(bitPattern: detail)).map { String(cString: $0) } ?? "rejected"
+        // RFC 8446 §6.2; OpenSSL has no words for it.
+        case .alertReceived where detail == 116: "certificate required"
         case .alertReceived: String(cString: SSL_alert_desc_string_long(Int32(truncatingIfNeeded: detail)))
         case .closed: "ended before the handshake was done"
         case .lost: "connection lost"

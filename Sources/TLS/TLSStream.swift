@@ -229,7 +229,8 @@ public final class TLSStream {
             if failure == nil { _ = fail(extraMessages < 0 ? .tooManyMessages : hasEnded ? .closed : .lost) }
             return hasEnded && extraMessages >= 0 ? IO.truncated : IO.failed
         default:
-            if failure == nil { _ = fail() }
+            // What the other side says is a better reason than that it is gone.
+            if failure == nil || failure?.kind == .lost { _ = fail() }
             ErrorQueue.clear()
             return IO.failed
         }

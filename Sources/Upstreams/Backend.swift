@@ -21,6 +21,8 @@ public final class Backend {
     public private(set) var shared: [UInt64] = []
     /// Until when (monotonic milliseconds) it is passed over because it refused a connection.
     public internal(set) var avoidedUntil: Int64 = 0
+    /// Whether what it refused was TLS.
+    var isAvoidedForTLS = false
     /// Whether the configuration or the name service no longer knows it: idle connections are closed when they return.
     public var isRetired = false
     /// Running score of the smooth weighted round robin.

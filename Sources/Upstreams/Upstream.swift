@@ -125,7 +125,15 @@ public final class Upstream {
     }
 
     /// Passes a backend over for `milliseconds`, because it refused a connection.
-    public func avoid(_ backend: Backend, until due: Int64) { backend.avoidedUntil = due }
+    public func avoid(_ backend: Backend, until due: Int64, forTLS: Bool = false) {
+        backend.avoidedUntil = due
+        backend.isAvoidedForTLS = forTLS
+    }
+
+    /// Whether all that keeps every backend from being asked is a TLS handshake that failed just now, for one at least.
+    public func isBarredByTLS(now: Int64) -> Bool {
+        backends.allSatisfy { $0.avoidedUntil > now } && backends.contains(where: \.isAvoidedForTLS)
+    }
 
     /// The bit of a backend in `tried`, 0 when it is no longer one of ours.
     public func bit(of backend: Backend) -> UInt64 {

@@ -412,9 +412,9 @@ def answer(head, body, connection):
     path = head.split(b" ")[1].split(b"?")[0]
     kind = path.rsplit(b"/", 1)[1]
     if kind == b"socket":
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
-        )
+        key = re.search(rb"(?i)\r\nsec-websocket-key: *([^\r]*)", head)[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        connection.sendall(b"Sec-WebSocket-Accept: " + base64.b64encode(hashlib.sha1(key).digest()) + b"\r\n\r\n")
         piece = b"\x81\x02hi"
     elif kind == b"events":
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -92,9 +92,9 @@ class Base(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def ask(self, client, path="/", token=None, fields=()):
+    def ask(self, client, path="/", token=None, fields=(), method="GET"):
         """One request on a connection that stays open."""
-        lines = [f"GET {path} HTTP/1.1", "Host: gateway.example"]
+        lines = [f"{method} {path} HTTP/1.1", "Host: gateway.example"]
         if token is not None:
             lines.append("Authorization: Bearer " + token)
         lines += [f"{name}: {value}" for name, value in fields]
@@ -112,6 +112,51 @@ class Base(unittest.TestCase):
 
     def refused(self, answer, code):
         self.assertEqual((answer.status, json.loads(answer.body)["code"]), (401, code))
+
+
+class Pages(Base):
+    """A browser adds the certificate to whatever a page asks for, as it does with cookies."""
+
+    OURS, FOREIGN = ("Origin", "https://gateway.example"), ("Origin", "https://evil.example")
+    UPGRADE = [
+        ("Connection", "upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ]
+
+    def site(self, value):
+        return ("Sec-Fetch-Site", value)
+
+    def test_foreign_ones_change_nothing(self):
+        allowed = (
+            [], [self.OURS], [self.site("same-origin"), self.OURS], [self.site("same-origin")], [self.site("none")],
+        )
+        foreign = (
+            [self.FOREIGN], [self.site("cross-site")], [self.site("same-site"), self.FOREIGN], [self.site("none"), self.FOREIGN],
+            [self.site("cross-site"), self.OURS], [("Origin", "null")],
+            [("Origin", "http://gateway.example")], [self.site("x"), self.site("x"), self.OURS],
+        )
+        for method, more in (("POST", []), ("DELETE", []), ("GET", self.UPGRADE)):
+            fields = more + ([("Content-Length", "0")] if method == "POST" else [])
+            for signs, status in [(one, 200) for one in allowed] + [(one, 403) for one in foreign]:
+                with self.subTest(method=method, signs=signs):
+                    answer = self.ask(self.connect(self.ada), fields=fields + signs, method=method)
+                    self.assertEqual(answer.status, status, answer.raw)
+                    if status == 403:
+                        self.assertEqual(json.loads(answer.body)["code"], "origin_unproven")
+        # What changes nothing may be read, if the other origin lets the page read it; a token is no doing of the browser's.
+        client = self.connect(self.ada)
+        self.assertEqual(self.ask(client, fields=foreign[0]).status, 200)
+        self.assertEqual(self.ask(client, token=self.keys.token(), fields=foreign[0], method="DELETE").status, 200)
+        self.assertEqual(self.ask(client, "/open", fields=foreign[0], method="DELETE").status, 200)
+
+    def test_over_http2(self):
+        with Client(self.gateway.port, self.authority.context(["h2"], certificate=self.ada)) as client:
+            client.until(lambda: client.settled)
+            self.assertEqual(client.get("/", method="DELETE", fields=[("origin", "https://evil.example")]).status, 403)
+            self.assertEqual(client.get("/", method="DELETE", fields=[("origin", "https://gateway.example")]).status, 200)
+            version = ("sec-websocket-version", "13")
+            stream = client.request("/", "CONNECT", [version, ("origin", "https://evil.example")], ends=False, protocol="websocket")
+            self.assertEqual(client.reply(stream).status, 403)
 
 
 class BesideSessions(Base):

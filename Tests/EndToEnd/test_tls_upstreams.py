@@ -94,6 +94,37 @@ class Security(unittest.TestCase):
         mine = "tls: {ca_file: ca.pem, certificate_file: gw.pem, key_file: gw.key}"
         self.assertEqual(self.gateway(backend.port, "http1", mine).get("/").status, 200)
 
+    def test_a_backend_that_refuses_our_certificate(self):
+        """In TLS 1.3 it says so when for us the handshake is done: known as what it is, and not retried as a lost one."""
+        foreign = peers.Authority("Others").issue("gateway", client=True)
+        files = {**FILES, "other.pem": foreign.pem, "other.key": foreign.key_pem}
+        for protocol in ("http1", "h2"):
+            context = peers.server_context(SERVER, ["h2"] if protocol == "h2" else None, client_ca=AUTHORITY)
+            backend = self.backend(context)
+            for tls, reason in ((TLS, "certificate required"), (TLS[:-1] + ", certificate_file: other.pem, key_file: other.key}", "unknown CA")):
+                gateway = Gateway(CONFIGURATION, files, UPSTREAM=backend.port, PROTOCOL=protocol, TLS=tls)
+                self.addCleanup(gateway.stop)
+                self.assertIn(reason, self.reason(gateway))
+                for method in ("GET", "POST"):
+                    answer = gateway.get("/", method=method, body=b"x" if method == "POST" else b"")
+                    self.assertEqual((answer.status, json.loads(answer.body)["code"]), (502, "upstream_handshake_failed"))
+                self.assertGreaterEqual(peers.metric(gateway, "upstream_tls_handshakes_failed_total"), 3)
+
+    def test_the_reason_stays_while_the_backend_is_passed_over(self):
+        for protocol in ("http1", "h2"):
+            backend = self.backend(peers.server_context(AUTHORITY.issue("other.test"), ["h2"] if protocol == "h2" else None))
+            text = CONFIGURATION.replace("refused_pause: 0s", "refused_pause: 60s")
+            gateway = Gateway(text, FILES, UPSTREAM=backend.port, PROTOCOL=protocol, TLS=TLS)
+            self.addCleanup(gateway.stop)
+            for _ in range(3):
+                answer = gateway.get("/")
+                self.assertEqual((answer.status, json.loads(answer.body)["code"]), (502, "upstream_handshake_failed"))
+            self.assertEqual(peers.metric(gateway, "upstream_tls_handshakes_failed_total"), 1)
+            # What cannot be reached at all is unavailable meanwhile, as before.
+            gone = Gateway(text, FILES, UPSTREAM=peers.free_port(), PROTOCOL=protocol, TLS=TLS)
+            self.addCleanup(gone.stop)
+            self.assertEqual([gone.get("/").status for _ in range(2)], [502, 503])
+
     def test_versions_and_protocols(self):
         old = self.backend(peers.server_context(SERVER, maximum=ssl.TLSVersion.TLSv1_2))
         self.assertEqual(self.gateway(old.port, "http1", TLS).get("/").status, 200)

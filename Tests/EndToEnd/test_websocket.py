@@ -249,6 +249,59 @@ class WebSockets(unittest.TestCase):
             inner.stop()
             upstream.stop()
 
+    def test_the_gateway_is_a_server_where_it_translates(self):
+        """A client of HTTP/1 whose backend speaks HTTP/2 has nobody else to judge its handshake (RFC 6455 §4.2)."""
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        version = "Sec-WebSocket-Version: 13\r\n"
+        for fields, status in (
+            (key + version, 101), (version, 400), (key, 400), (key + key + version, 400), ("Sec-WebSocket-Key: x\r\n" + version, 400),
+            ("Sec-WebSocket-Key: " + "A" * 24 + "\r\n" + version, 400), (key + "Sec-WebSocket-Version: 8\r\n", 426),
+            (key + version + version, 400),
+        ):
+            with self.subTest(fields), socket.create_connection(("127.0.0.1", self.plain), 5) as plain:
+                plain.sendall(f"GET /nested HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{fields}\r\n".encode())
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += plain.recv(65536)
+                self.assertTrue(head.startswith(b"HTTP/1.1 %d" % status), head)
+                if status == 426:
+                    self.assertIn(b"\r\nSec-WebSocket-Version: 13\r\n", head)
+
+    def test_the_gateway_is_a_client_where_it_translates(self):
+        """A client of HTTP/2 has no key: that of the gateway must be answered, and the version be the one it speaks."""
+
+        def script(head, body, connection):
+            lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+            raw = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+            accept = base64.b64encode(hashlib.sha1(raw + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            line = b"Sec-WebSocket-Accept: %s\r\n"
+            fields = {
+                b"/good": line % accept, b"/bad": line % b"AAAA", b"/none": b"", b"/twice": line % accept + line % accept,
+            }[head.split(b" ")[1]]
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n")
+            connection.sendall(fields + b"\r\n\x81\x02hi")
+            self.assertEqual(lines[b"sec-websocket-version"], b"13")
+            while connection.recv(65536):
+                pass
+
+        upstream = Upstream(script)
+        self.addCleanup(upstream.stop)
+        text = "workers: 1\nupstreams: [{name: a, servers: [\"127.0.0.1:@UPSTREAM@\"]}]\n"
+        gateway = Gateway(text + "routes: [{name: all, auth: public, forward: {upstream: a}}]\n", UPSTREAM=upstream.port)
+        self.addCleanup(gateway.stop)
+        with http2.Client(gateway.port) as client:
+            client.until(lambda: client.settled)
+            for path, status in (("/good", 200), ("/bad", 502), ("/none", 502), ("/twice", 502)):
+                web = H2Socket(client, path)
+                self.assertEqual(web.reply.status, status, path)
+                if status == 200:
+                    self.assertEqual(web.receive(5), (1, b"hi"))
+            for fields, status in (((("x-a", "b"),), 400), ((("sec-websocket-version", "12"),), 426)):
+                reply = client.replies[client.request("/good", "CONNECT", fields, ends=False, protocol="websocket")]
+                client.until(lambda reply=reply: reply.over, 5)
+                self.assertEqual(reply.status, status, fields)
+        self.assertEqual(len(upstream.heads), 4)
+
     def test_a_tunnel_where_there_is_none(self):
         """An answer of success to an extended CONNECT would be taken for a tunnel."""
         upstream = Upstream()

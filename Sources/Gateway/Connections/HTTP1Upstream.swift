@@ -130,6 +130,17 @@ final class HTTP1Upstream: UpstreamConnection {
         closeIdle()
     }
 
+    override func close(saying bytes: UnsafePointer<UInt8>, _ count: Int) {
+        if canWrite, transport.write(bytes, count) == count { transport.endWriting() }
+        close()
+    }
+
+    override func reportsRejection() -> Bool {
+        guard let failure = transport.tls?.failure, failure.kind == .alertReceived else { return false }
+        security?.report(failure, backend: backend, worker: worker)
+        return true
+    }
+
     /// Puts the connection back into the pool, or closes it when there is no place.
     override func release() {
         exchange = nil

@@ -360,9 +360,18 @@ final class HTTP2Backend {
 
     /// The connection is gone: what had not been answered may have been acted upon.
     private func lost() {
+        if let failure = rejection { return handshakeFailed(failure) }
         let all = streams
         close()
         for case let stream? in all { stream.lost(stream.id == 0 ? .refused : .connectionLost) }
+    }
+
+    /// Why a backend that has said nothing yet turned us away, in the words of TLS.
+    private var rejection: TLSFailure? {
+        guard isOpen, !knowsPeer, let tls = transport.tls, let failure = tls.failure else { return nil }
+        // A write that failed says nothing; what there is to read may.
+        if failure.kind != .alertReceived { _ = tls.read(worker.backendFrames, Worker.framesSize) }
+        return tls.failure.flatMap { $0.kind == .alertReceived ? $0 : nil }
     }
 
     /// Closes a connection that carries nothing; returns whether it did.

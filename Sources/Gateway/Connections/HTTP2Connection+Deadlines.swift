@@ -121,6 +121,14 @@ extension HTTP2Connection {
         return phase == .closed
     }
 
+    /// The worker ends now: what was said last goes out, as far as the socket takes it.
+    func sayGoodbye() {
+        codec.now = worker.now
+        codec.finishShutdown()
+        flush()
+        close()
+    }
+
     private func endIdle() {
         if phase == .open { worker.metrics.timedOut(requests == 0 ? .headers : .idle) }
         codec.finishShutdown()

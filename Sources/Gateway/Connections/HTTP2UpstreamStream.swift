@@ -121,13 +121,19 @@ final class HTTP2UpstreamStream: UpstreamConnection {
 
     override func release() { end(whole: true) }
 
-    private func end(whole: Bool) {
+    override func close(saying bytes: UnsafePointer<UInt8>, _ count: Int) {
+        guard id != 0, !isOver, carrier.codec.send(id, bytes, count) else { return close() }
+        carrier.codec.leave(id)
+        end(whole: true, hasLeft: true)
+    }
+
+    private func end(whole: Bool, hasLeft: Bool = false) {
         guard !isOver else { return }
         isOver = true
         exchange = nil
         if id != 0 {
             carrier.codec.setTag(id, -1)
-            if whole { carrier.codec.release(id) } else { carrier.codec.reset(id) }
+            if !hasLeft { if whole { carrier.codec.release(id) } else { carrier.codec.reset(id) } }
             carrier.flushLater()
         }
         upstream.forget(backend)

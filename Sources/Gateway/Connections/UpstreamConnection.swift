@@ -87,6 +87,13 @@ class UpstreamConnection {
     /// Ends what an exchange uses, and gives its lease back.
     func close() {}
 
+    /// Ends it after these last bytes.
+    func close(saying bytes: UnsafePointer<UInt8>, _ count: Int) { close() }
+
+    /// Whether a backend that has said nothing yet turned us away in the words of TLS, which is reported then: in TLS 1.3
+    /// it looks at our certificate when for us the handshake is done.
+    func reportsRejection() -> Bool { false }
+
     /// Gives it back whole: the answer was read to its end.
     func release() {}
 }

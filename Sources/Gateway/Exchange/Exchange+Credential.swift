@@ -44,6 +44,42 @@ extension Exchange {
         phase == .tunnelling ? endTunnel(.age) : endAnswer(.age)
     }
 
+    /// Nothing came of either side for as long as that may be.
+    func fellSilent() {
+        if phase == .tunnelling, ending != .none {
+            // The frame that was to be completed was not.
+            closeBackend()
+            return abort()
+        }
+        let isStreams = wait == .tunnel || bounds.streamIdle == plan.timeouts.streamIdle
+        worker.metrics.timedOut(isStreams ? .streamIdle : .upstreamIdle)
+        switch phase {
+        case .tunnelling, .answering:
+            note.reason = isStreams ? "stream_idle" : "upstream_idle"
+            phase == .tunnelling ? endTunnel(.idle) : endAnswer(.idle)
+        default: fail(.upstreamTimeout)
+        }
+    }
+
+    /// The worker ends soon: what would go on is told so, in time to come again elsewhere.
+    func endWithWorker() {
+        switch phase {
+        case .tunnelling where isWebSocket && ending == .none:
+            note.reason = "draining"
+            endTunnel(.drain)
+        case .answering where isEventStream || note.isGRPC:
+            note.reason = "draining"
+            endAnswer(.drain)
+        case .idle, .tunnelling, .answering: return
+        default:
+            guard note.isGRPC else { return }
+            note.reason = "draining"
+            closeUpstream()
+            respond(Problem(status: 503, code: "draining", detail: "The server is shutting down."))
+        }
+        worker.metrics.timedOut(.drain)
+    }
+
     private func endAnswer(_ end: StreamEnd) {
         closeUpstream()
         if endCall(end.status, end.detail) { return }
@@ -85,22 +121,5 @@ extension Exchange {
         } else if frames.isBetweenFrames {
             sendClose()
         }
-    }
-
-    /// Tells the client why (RFC 6455 §5.5.1), and ends.
-    private func sendClose() {
-        guard let connection else { return }
-        let frame = worker.compose
-        frame.removeAll()
-        let detail = ending.detail
-        let length = min(detail.utf8CodeUnitCount, 123)
-        frame.append(byte: 0x88)
-        frame.append(byte: UInt8(2 + length))
-        frame.append(byte: UInt8(ending.closeCode >> 8))
-        frame.append(byte: UInt8(ending.closeCode & 0xff))
-        frame.append(detail.utf8Start, length)
-        connection.send(frame.readable, frame.count)
-        frame.removeAll()
-        finish(keepAlive: false)
     }
 }

@@ -53,6 +53,26 @@ extension Exchange {
         bind(.credential, max(0, until &- now))
     }
 
+    /// A poll does not outlast its credential.
+    ///
+    /// That is watched only when the credential ends before the first byte has to be there. What changes something is
+    /// left alone.
+    @inline(__always)
+    func limitPoll(_ principal: Principal) {
+        let patience = bounds.firstByteTimeout
+        let expiry = principal.session?.deadline ?? principal.claims.expiry
+        if patience == 0 || expiry &- worker.unixSeconds < patience / 1000 &+ 10 { limitToCredential() }
+    }
+
+    /// An answer whose length is told may be read to its end.
+    @inline(__always)
+    func outlastCredential() {
+        guard bound == .credential, !note.isGRPC else { return }
+        overall = patience
+        bound = .patience
+        deadline = min(waitDue, overall)
+    }
+
     /// A session that was used since lasts longer than it seemed: false when it is over.
     private func outlastsSession(_ session: LiveSession) -> Bool {
         guard session.isLive(at: Clock.unixMilliseconds() / 1000) else { return false }
@@ -126,9 +146,7 @@ extension Exchange {
         case .firstByte:
             worker.metrics.timedOut(.upstreamFirstByte)
             fail(.upstreamTimeout)
-        case .stream, .tunnel:
-            worker.metrics.timedOut(wait == .stream ? .upstreamIdle : .streamIdle)
-            phase == .sending ? fail(.upstreamTimeout) : abort()
+        case .stream, .tunnel: fellSilent()
         }
     }
 

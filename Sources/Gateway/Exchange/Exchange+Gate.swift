@@ -156,7 +156,12 @@ extension Exchange {
     ) {
         switch certificate.standing(plan.snapshot, worker.revocations, now: worker.unixSeconds) {
         case .nothing: apply(rule.evaluate(nil), rule, head, input, connection)
-        case .principal(let principal): apply(rule.evaluate(principal), rule, head, input, connection)
+        case .principal(let principal):
+            if isFromForeignPage(head, UnsafePointer(input), connection) {
+                note.principal = principal
+                return deny(.originUnproven, rule, head, connection)
+            }
+            apply(rule.evaluate(principal), rule, head, input, connection)
         case .refused(let reason): challenge(reason, head, input, connection)
         case .outdated:
             isLast = true
@@ -288,6 +293,9 @@ extension Exchange {
         sendsRaw = plan.snapshot.upstreams[upstream].isMultiplexed
         chooseUpgrade(head, UnsafePointer(input), route)
         if connection.wantsTunnel, !upgrade { return refuseAfterHead(.tunnel, head, connection) }
+        if upgrade, let problem = handshakeProblem(head, UnsafePointer(input), connection) {
+            return refuseAfterHead(problem, head, connection)
+        }
         dropFields(head, UnsafePointer(input), route, plan.snapshot, trusted: connection.isTrusted)
         let out = self.out ?? worker.small.take()
         self.out = out
@@ -296,6 +304,7 @@ extension Exchange {
         writeRequest(head, input, route, connection, plan.snapshot, to: out)
         if let principal = permit.principal {
             out.append(principal.headerBlock)
+            if requestComplete, !method.isUnsafe { limitPoll(principal) }
             if !route.assertionAudience.isEmpty, !writeAssertion(principal, route, to: out) {
                 out.removeAll()
                 return unavailable(.assertionFailed, head, connection)

@@ -33,9 +33,7 @@ extension Exchange {
             case .connect(let backend):
                 return connect(backend, upstream)
             case .saturated: return waitForLease(.upstreamConnections)
-            case .unavailable:
-                if tried == 0 { return fail(.noBackend) }
-                return fail(lastFailure)
+            case .unavailable: return findsNoBackend(upstream)
             }
         }
     }
@@ -126,7 +124,9 @@ extension Exchange {
     func connected() {
         phase = .sending
         sentMicros = Clock.microseconds()
-        requestComplete ? watch(.firstByte, bounds.firstByteTimeout) : watchBody()
+        if requestComplete { return watch(.firstByte, bounds.firstByteTimeout) }
+        // A call may say little for as long as it likes.
+        note.isGRPC ? watch(.stream, bounds.streamIdle) : watchBody()
     }
 
     func connectFailed(_ connection: UpstreamConnection, code: Int32) {
@@ -145,7 +145,22 @@ extension Exchange {
         connection.close()
         lastFailure = .upstreamHandshake
         countUpstream(.connectFailure)
+        guard !hasSent || isReplayable || isKept else {
+            upstream.avoid(backend, until: worker.now + upstreamPlan.refusedPause, forTLS: true)
+            return fail(.upstreamHandshake)
+        }
+        sent = 0
+        hasSent = false
         avoid(backend, upstream)
+    }
+
+    /// No backend can be asked.
+    func findsNoBackend(_ upstream: Upstream) {
+        if tried != 0 { return fail(lastFailure) }
+        guard upstream.isBarredByTLS(now: worker.now) else { return fail(.noBackend) }
+        // Passed over for a moment, but why is known, and waiting will not help.
+        countUpstream(.unavailable)
+        fail(.upstreamHandshake)
     }
 
     func connectTimedOut() {
@@ -169,7 +184,8 @@ extension Exchange {
     }
 
     func avoid(_ backend: Backend, _ upstream: Upstream) {
-        upstream.avoid(backend, until: worker.now + upstreamPlan.refusedPause)
+        let isTLS = lastFailure == .upstreamHandshake
+        upstream.avoid(backend, until: worker.now + upstreamPlan.refusedPause, forTLS: isTLS)
         let bit = upstream.bit(of: backend)
         tried |= bit
         if bit == 0 || tried.nonzeroBitCount > upstreamPlan.retries { return fail(lastFailure) }

@@ -94,6 +94,7 @@ extension Exchange {
                 || phase == .collecting
         else { return }
         var rounds = 0
+        let taken = requestBytes
         while !requestComplete {
             // A page of ours takes all of it before anything goes on: its own limit ends it.
             guard let out = outBuffer(), phase == .collecting || out.count &- sent < lowWater else { break }
@@ -123,6 +124,7 @@ extension Exchange {
             if input.isEmpty { connection.giveInput() }
             guard phase != .idle else { return }
         }
+        if wait == .stream, requestBytes != taken { watch(.stream, bounds.streamIdle) }
         if requestComplete { requestEnded() }
         flushRequest()
     }

@@ -94,6 +94,8 @@ extension Exchange {
             countUpstream(.failure)
             note.reason = GatewayError.upstreamCut.code
             abort()
+        case .sending where !isReused && backend.input == nil && interims == 0 && backend.reportsRejection():
+            handshakeFailed(backend)
         case .sending where isReused && backend.input == nil && interims == 0 && (isReplayable || !hasSent):
             // A pooled connection that had ended already: nothing of the request can have been acted upon.
             countUpstream(.retry)
@@ -179,6 +181,7 @@ extension Exchange {
         case .length(let length):
             responseRemaining = length
             clientFraming = head.framing
+            outlastCredential()
         case .chunked, .untilClose:
             // An answer without a length may be an endless stream: its silences are watched instead.
             unlimitOverall()
@@ -209,7 +212,7 @@ extension Exchange {
     func interim(_ head: ResponseHead, _ bytes: UnsafeMutablePointer<UInt8>) -> Bool {
         interims += 1
         if head.status == 101 {
-            guard upgrade, isUpgradeAgreed(head, bytes) else {
+            guard upgrade, isUpgradeAgreed(head, bytes), isKeyAccepted(head, bytes) else {
                 fail(.upstreamMalformed)
                 return false
             }

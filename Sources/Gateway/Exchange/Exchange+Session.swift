@@ -206,30 +206,10 @@ extension Exchange {
         _ connection: DownstreamConnection
     ) -> Bool {
         if let token = field(named: Self.csrfName, head, input), isToken(input, token, of: session) { return true }
-        if let site = field(named: Self.fetchSiteName, head, input) {
-            let same: StaticString = "same-origin"
-            let none: StaticString = "none"
-            if Scan.equalFolded(input + site.start, site.count, same) { return true }
-            if Scan.equalFolded(input + site.start, site.count, none), head.first(.origin) < 0 { return true }
-        }
-        let index = head.first(.origin)
-        guard index >= 0, head.count(.origin) == 1 else { return false }
-        let origin = head[index].value
-        if sessions.index(ofOrigin: input + origin.start, origin.count) >= 0 { return true }
-        // A browser that says where a request comes from has said it above.
-        guard field(named: Self.fetchSiteName, head, input) == nil else { return false }
-        let isHTTPS = sessions.isSecure || connection.isSecure
-        let scheme: StaticString = isHTTPS ? "https://" : "http://"
-        let length = scheme.utf8CodeUnitCount
-        guard origin.count == length + head.authority.count,
-            Scan.equal(input + origin.start, scheme.utf8Start, length)
-        else { return false }
-        return Self.equalFolded(input + origin.start + length, input + head.authority.start, head.authority.count)
+        return isOriginOurs(sessions, head, input, connection)
     }
 
     private static let csrfName = Array("x-csrf-token".utf8)
-    static let fetchSiteName = Array("sec-fetch-site".utf8)
-    static let fetchModeName = Array("sec-fetch-mode".utf8)
 
     /// The value of the only field of this name, which the parser does not know.
     func field(named name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Slice? {
@@ -248,10 +228,5 @@ extension Exchange {
         session.csrf.withUnsafeBufferPointer {
             Scan.constantTimeEqual(UnsafeBufferPointer(start: input + slice.start, count: slice.count), $0)
         }
-    }
-
-    private static func equalFolded(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        for i in 0..<count where Scan.lowercase(a[i]) != Scan.lowercase(b[i]) { return false }
-        return true
     }
 }

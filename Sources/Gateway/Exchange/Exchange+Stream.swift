@@ -15,7 +15,7 @@ extension Exchange {
             switch upstream.lease(now: worker.now, tried: tried | full, fresh: true) {
             case .reuse, .saturated: return waitForLease(.upstreamConnections)
             case .unavailable where full != 0: return waitForLease(.upstreamConnections)
-            case .unavailable: return fail(tried == 0 ? .noBackend : lastFailure)
+            case .unavailable: return findsNoBackend(upstream)
             case .connect(let backend):
                 if let carrier = worker.carrier(of: backend) {
                     countUpstream(.reuse)

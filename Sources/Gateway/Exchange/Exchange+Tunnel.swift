@@ -20,6 +20,7 @@ extension Exchange {
         unlimitOverall()
         isWebSocket = upgradeName.withUnsafeBufferPointer { Self.equalIgnoringCase($0, Self.webSocket) }
         frames = WebSocketFrames()
+        clientFrames = WebSocketFrames()
         limitToCredential()
         limitAge()
         worker.metrics.adjust(.tunnelsOpen, by: 1)
@@ -94,6 +95,7 @@ extension Exchange {
             requestBytes &+= UInt64(count)
             // What the user does in a tunnel is use of the session.
             note.principal?.session?.touch(worker.unixSeconds)
+            if isWebSocket { clientFrames.advanceAll(input.readable, count) }
             out?.append(input.readable, count)
             client.giveInput()
             client.took(count)

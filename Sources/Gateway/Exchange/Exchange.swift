@@ -125,6 +125,10 @@ final class Exchange {
     /// The tunnel carries a WebSocket, whose frames from the backend are followed.
     var isWebSocket = false
     var frames = WebSocketFrames()
+    /// Those from the client.
+    var clientFrames = WebSocketFrames()
+    /// The answer to the key that we made, for a client that has none.
+    var acceptedKey: [UInt8] = []
     /// The answer is a stream of events, which may end after any of them.
     var isEventStream = false
     /// The stream of events is the gateway's own.

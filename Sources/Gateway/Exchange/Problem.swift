@@ -79,6 +79,9 @@ extension Exchange {
             out.append(decimal: UInt64(problem.retryAfter))
             out.append("\r\n")
         }
+        if problem.status == 426 {
+            out.append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")
+        }
         if problem.status == 405 { out.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n") }
         out.append("Cache-Control: no-store\r\n")
         appendSessionLines(to: out)

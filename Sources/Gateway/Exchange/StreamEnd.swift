@@ -9,12 +9,18 @@ enum StreamEnd: Equatable {
     case credential(Reason)
     /// It has reached the age that the route allows.
     case age
+    /// Nobody has said anything for too long.
+    case idle
+    /// The gateway itself ends.
+    case drain
 
     /// A sentence for the client.
     var detail: StaticString {
         switch self {
         case .none: ""
         case .credential(let reason): reason.detail
+        case .idle: "Nothing was sent in either direction for too long."
+        case .drain: "The server is shutting down; open another stream."
         case .age: "The stream has reached its maximum age; open another one."
         }
     }
@@ -23,7 +29,7 @@ enum StreamEnd: Equatable {
     var closeCode: UInt16 {
         switch self {
         case .credential: WebSocketFrames.policyViolation
-        case .none, .age: WebSocketFrames.goingAway
+        case .none, .age, .idle, .drain: WebSocketFrames.goingAway
         }
     }
 
@@ -31,10 +37,12 @@ enum StreamEnd: Equatable {
     var status: GRPCStatus {
         switch self {
         case .credential: .unauthenticated
-        case .none, .age: .unavailable
+        case .none, .age, .idle, .drain: .unavailable
         }
     }
 
     /// Whether not even what is queued goes out before it.
-    var isAtOnce: Bool { self != .age }
+    var isAtOnce: Bool {
+        if case .credential = self { true } else { false }
+    }
 }
