@@ -32,20 +32,32 @@ enum PEM {
     private enum Form { case privateKey, publicKey, certificate }
 
     private static func read(_ text: [UInt8], as form: Form) throws(KeyError) -> EVPKey? {
-        guard let bio = unsafe BIO_new_mem_buf(text, Int32(text.count)) else { throw .cryptoFailure }
-        defer { unsafe BIO_free(bio) }
+        let result = unsafe text.withUnsafeBytes { bytes -> Result<EVPKey?, KeyError> in
+            guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count)) else {
+                return .failure(.cryptoFailure)
+            }
+            defer { unsafe BIO_free(bio) }
+            return unsafe read(bio, as: form)
+        }
+        return try result.get()
+    }
+
+    private static func read(_ bio: OpaquePointer, as form: Form) -> Result<EVPKey?, KeyError> {
         if form == .certificate {
-            guard let certificate = unsafe PEM_read_bio_X509(bio, nil, noPassword, nil) else { return nil }
+            guard let certificate = unsafe PEM_read_bio_X509(bio, nil, noPassword, nil) else { return .success(nil) }
             defer { unsafe X509_free(certificate) }
-            return unsafe X509_get_pubkey(certificate).map { unsafe EVPKey(owning: $0) }
+            return .success(unsafe X509_get_pubkey(certificate).map { unsafe EVPKey(owning: $0) })
         }
         var key: OpaquePointer?
         let selection = form == .privateKey ? pc_EVP_PKEY_KEYPAIR() : pc_EVP_PKEY_PUBLIC_KEY()
-        let decoder = unsafe OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", nil, nil, selection, nil, nil)
-        guard let decoder = unsafe decoder else { throw .cryptoFailure }
-        defer { unsafe OSSL_DECODER_CTX_free(decoder) }
-        guard unsafe OSSL_DECODER_from_bio(decoder, bio) == 1 else { return nil }
-        return unsafe key.map { unsafe EVPKey(owning: $0) }
+        // The decoder keeps the address of `key` until it is freed.
+        return unsafe withUnsafeMutablePointer(to: &key) { key -> Result<EVPKey?, KeyError> in
+            let decoder = unsafe OSSL_DECODER_CTX_new_for_pkey(key, "PEM", nil, nil, selection, nil, nil)
+            guard let decoder = unsafe decoder else { return .failure(.cryptoFailure) }
+            defer { unsafe OSSL_DECODER_CTX_free(decoder) }
+            guard unsafe OSSL_DECODER_from_bio(decoder, bio) == 1 else { return .success(nil) }
+            return .success(unsafe key.pointee.map { unsafe EVPKey(owning: $0) })
+        }
     }
 
     /// Never asks anybody for a password.

@@ -14,7 +14,7 @@ enum PEM {
     ) throws(TLSError) -> (leaf: OpaquePointer, rest: OpaquePointer) {
         defer { ErrorQueue.clear() }
         guard text.count <= maximumBytes else { throw TLSError(field, "is too large", index: index) }
-        guard let bio = BIO_new_mem_buf(text, Int32(text.count)), let rest = pc_sk_X509_new() else {
+        guard let bio = memory(text), let rest = pc_sk_X509_new() else {
             throw TLSError(.library, "out of memory")
         }
         defer { BIO_free(bio) }
@@ -38,11 +38,19 @@ enum PEM {
         return (leaf, rest)
     }
 
+    /// `text` to read from: a copy, because an array's address holds for one call only; the caller's to free.
+    private static func memory(_ text: [UInt8]) -> OpaquePointer? {
+        guard let bio = BIO_new(BIO_s_mem()) else { return nil }
+        if text.isEmpty || BIO_write(bio, text, Int32(text.count)) == Int32(text.count) { return bio }
+        BIO_free(bio)
+        return nil
+    }
+
     /// A private key; the caller's to free.
     static func key(_ text: [UInt8], index: Int? = nil) throws(TLSError) -> OpaquePointer {
         defer { ErrorQueue.clear() }
         guard text.count <= maximumBytes else { throw TLSError(.key, "is too large", index: index) }
-        guard let bio = BIO_new_mem_buf(text, Int32(text.count)) else { throw TLSError(.library, "out of memory") }
+        guard let bio = memory(text) else { throw TLSError(.library, "out of memory") }
         defer { BIO_free(bio) }
         if let key = PEM_read_bio_PrivateKey(bio, nil, noPassword, nil) { return key }
         let words = String(decoding: text, as: UTF8.self)
