@@ -77,7 +77,7 @@ extension Portal {
             )
         }
         answer.set(flow, ring, visit, plan)
-        if visit.request.hadCookie, visit.session == nil {
+        if visit.request.hadCookie, !visit.request.keepsCookie, visit.session == nil {
             answer.setSession("", visit, plan)
         }
         return answer

@@ -7,7 +7,7 @@ extension Portal {
         let visit = try await resolved(visit)
         guard let session = visit.session else {
             var answer = signedOut(everywhere: visit.query.isOn(FormField.everywhere), visit)
-            if visit.request.hadCookie { clearCookies(&answer, visit) }
+            if visit.request.hadCookie, !visit.request.keepsCookie { clearCookies(&answer, visit) }
             return answer
         }
         guard visit.wantsPage else {

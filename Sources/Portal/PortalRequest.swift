@@ -29,6 +29,8 @@ public struct PortalRequest: Sendable {
     public var session: SessionRecord?
     /// Whether a session cookie came, good or not.
     public var hadCookie: Bool
+    /// Whether the cookie must not be cleared although it is no session's: the browser may have a newer one by now.
+    public var keepsCookie = false
 
     /// A request.
     public init(

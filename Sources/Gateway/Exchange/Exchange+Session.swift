@@ -98,14 +98,16 @@ extension Exchange {
         apply(rule.evaluate(principal), rule, head, input, connection)
     }
 
-    /// The cookie counts for nothing: an answer of ours removes it, and the request is judged as if it had none.
+    /// The cookie counts for nothing: an answer of ours removes it if it `clears`, and the request is judged as if it
+    /// had none.
     private func judgeDeadCookie(
+        clears: Bool = true,
         _ rule: Rule,
         _ head: RequestHead,
         _ input: UnsafeMutablePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
-        hasDeadCookie = true
+        hasDeadCookie = clears
         cookieHost = String(
             decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
             as: UTF8.self
@@ -138,8 +140,12 @@ extension Exchange {
         lookup = .notAsked
         switch outcome {
         case .unavailable: unavailable(.sessionsUnavailable, head, connection)
-        case .none: judgeDeadCookie(rule, head, input, connection)
+        case .none(let clears): judgeDeadCookie(clears: clears, rule, head, input, connection)
         case .live(let session, let claims):
+            if session.isEnded {
+                let clears = worker.sessionDesk?.mayClear(session.digest) ?? true
+                return judgeDeadCookie(clears: clears, rule, head, input, connection)
+            }
             guard session.isLive(at: worker.unixSeconds), isHere(session, sessions, head, input),
                 let principal = sessions.authenticator.principal(claims: claims, session)
             else { return judgeDeadCookie(rule, head, input, connection) }

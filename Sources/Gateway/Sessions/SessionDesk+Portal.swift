@@ -36,7 +36,9 @@ extension SessionDesk {
             var live: (LiveSession, [UInt8])?
             switch await session(of: request, portal) {
             case .absent: break
-            case .dead: request.hadCookie = true
+            case .dead(let clears):
+                request.hadCookie = true
+                request.keepsCookie = !clears
             case .unavailable:
                 worker.post(.portal(ticket, nil, nil))
                 return
@@ -60,7 +62,7 @@ extension SessionDesk {
 
     private enum Visitor {
         case absent
-        case dead
+        case dead(clears: Bool)
         case unavailable
         case live(SessionRecord, LiveSession, [UInt8])
     }
@@ -72,16 +74,16 @@ extension SessionDesk {
         let values = cookies.values(of: name)
         guard !values.isEmpty else { return .absent }
         guard values.count == 1, !cookies.isExcessive, let id = SessionID(cookieValue: values[0].utf8) else {
-            return .dead
+            return .dead(clears: true)
         }
         let (outcome, record) = await found(id.key)
         switch outcome {
-        case .none: return .dead
+        case .none(let clears): return .dead(clears: clears)
         case .unavailable: return .unavailable
         case .live(let session, let claims):
             // Known only from the cache while the store is away: the pages need the record.
             guard let record else { return .unavailable }
-            guard portal.counts(record, at: request.host) else { return .dead }
+            guard portal.counts(record, at: request.host) else { return .dead(clears: true) }
             return .live(record, session, claims)
         }
     }
