@@ -63,7 +63,7 @@ extension Portal {
                 status: problem?.status ?? 200,
                 note: problem?.rawValue ?? "login_form",
                 visit,
-                formOrigins: visit.siblings(plan)
+                formOrigins: visit.formOrigins(plan)
             )
             if let seconds = wait ?? (problem == .busy || problem == .unavailable ? 1 : nil) {
                 answer.add("Retry-After", String(seconds))

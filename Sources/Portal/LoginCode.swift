@@ -185,7 +185,7 @@ extension Portal {
             status: problem?.status ?? 200,
             note: problem?.rawValue ?? "second_factor_form",
             visit,
-            formOrigins: visit.siblings(plan)
+            formOrigins: visit.formOrigins(plan)
         )
         if let seconds = wait ?? (problem == .unavailable ? 1 : nil) { answer.add("Retry-After", String(seconds)) }
         return answer

@@ -23,7 +23,13 @@ extension Portal {
         let target = visit.query[FormField.returnTo].flatMap { ReturnTarget.local($0, plan: plan) }
         page.returnTo = target ?? ""
         page.cancel = target ?? plan.afterLogin
-        return self.page(.confirm(page), status: 200, note: "logout_form", visit)
+        return self.page(
+            .confirm(page),
+            status: 200,
+            note: "logout_form",
+            visit,
+            formOrigins: visit.logoutOrigins(plan, returnTo: target)
+        )
     }
 
     /// `POST`: ends the login on all of its sites, or all logins of the account.

@@ -31,7 +31,13 @@ extension Portal {
         page.ended = visit.query["ended"].flatMap { Int($0) }.map { min(max($0, 0), StoreLimits.page) }
         page.token = session.csrf
         page.now = visit.now
-        return self.page(.sessions(page), status: 200, note: "sessions", visit)
+        return self.page(
+            .sessions(page),
+            status: 200,
+            note: "sessions",
+            visit,
+            formOrigins: visit.logoutOrigins(plan)
+        )
     }
 
     /// `POST {prefix}/sessions` with `handle`: what `DELETE` does, for forms.
