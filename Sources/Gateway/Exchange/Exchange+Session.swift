@@ -95,7 +95,14 @@ extension Exchange {
             return challenge(reason, head, input, connection)
         }
         session.touch(worker.unixSeconds)
-        apply(rule.evaluate(principal), rule, head, input, connection)
+        switch rule.evaluate(principal) {
+        case .admit(let permit): apply(.admit(permit), rule, head, input, connection)
+        case .challenge(let reason):
+            // Another login would be no other issuer's, and for no other audience: to lead there would be a circle.
+            note.principal = principal
+            deny(reason, rule, head, connection)
+        case .deny(let reason): deny(reason, rule, head, connection)
+        }
     }
 
     /// The cookie counts for nothing: an answer of ours removes it if it `clears`, and the request is judged as if it
