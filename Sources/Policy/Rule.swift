@@ -61,7 +61,14 @@ public final class Rule: Sendable {
     public func refusal(of session: LiveSession, at now: Int64) -> Reason {
         if maximumAge > 0, now &- session.authenticated >= maximumAge { return .loginTooOld }
         if maximumIdle > 0, session.longestGap(at: now) >= maximumIdle { return .loginTooOld }
-        return session.strength < strength ? .loginTooWeak : .none
+        return .none
+    }
+
+    /// The second from which a session is not recent enough any more, unless it is used before: what it opened ends
+    /// then.
+    public func end(of session: LiveSession) -> Int64 {
+        let old = maximumAge > 0 ? session.authenticated &+ maximumAge : .max
+        return maximumIdle > 0 ? min(old, session.lastSeen &+ maximumIdle) : old
     }
 
     /// Decides about a request of `principal`, or of nobody.
