@@ -57,8 +57,11 @@ public final class Rule: Sendable {
     public func admitPreflight() -> Verdict { .admit(Permit(nil)) }
 
     /// Whether a live session is recent and strong enough at `now` (Unix seconds); `.none` if it is.
+    ///
+    /// Strength first: a login with a second factor is a recent one as well.
     @inline(__always)
     public func refusal(of session: LiveSession, at now: Int64) -> Reason {
+        if session.strength < strength { return .loginTooWeak }
         if maximumAge > 0, now &- session.authenticated >= maximumAge { return .loginTooOld }
         if maximumIdle > 0, session.longestGap(at: now) >= maximumIdle { return .loginTooOld }
         return .none

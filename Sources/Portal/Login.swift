@@ -171,8 +171,9 @@ extension Portal {
     ) async throws(PortalProblem) -> PortalAnswer {
         let account = step.account
         if isShutOut(step, visit) { return await shutOut(step, attempt, flow, ring, visit) }
-        // A route may want the code even where a login alone goes without it.
-        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2)
+        // A route may want the code even where a login alone goes without it; and a step-up makes no login weaker.
+        let isStrong = step.stepUp != nil && (visit.session?.strength ?? 1) >= 2
+        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2 || isStrong)
         if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {
             throttle.released(attempt, now: visit.now)
             await note(AuditEvent(.failure, visit, account: account.canonical, reason: "no_second_factor"))
