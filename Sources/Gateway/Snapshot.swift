@@ -220,7 +220,12 @@ final class Snapshot: Sendable {
         self.portal = portal
         if let portal, let authenticator = identity.sessions {
             let life = Int64(settings.tokenCache.maxAge.wholeSeconds)
-            sessions = SessionPlan(portal: portal.plan, authenticator: authenticator, cacheSeconds: life)
+            sessions = SessionPlan(
+                portal: portal.plan,
+                authenticator: authenticator,
+                cacheSeconds: life,
+                rules: rules
+            )
         } else {
             sessions = nil
         }

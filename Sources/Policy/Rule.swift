@@ -14,7 +14,8 @@ public final class Rule: Sendable {
     public let requiredScopes: [UInt8]
     /// What is asked of a login session: seconds since its last login and last request at most (0: any), and strength.
     private let maximumAge: Int64
-    private let maximumIdle: Int64
+    /// Zero: any.
+    public let maximumIdle: Int64
     private let strength: Int
     private let conditions: [Conditions]
     /// Whether nobody passes without a credential although `auth` is optional, or would not if a rule did not only report.

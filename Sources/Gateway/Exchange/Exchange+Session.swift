@@ -37,11 +37,17 @@ extension Exchange {
         case .one(let slice):
             let cookie = UnsafeBufferPointer(start: UnsafePointer(input) + slice.start, count: slice.count)
             if let principal = findSession(cookie), let session = principal.session {
-                worker.metrics.add(.sessionCacheHits, 1)
                 guard isHere(session, sessions, head, input) else {
+                    worker.metrics.add(.sessionCacheHits, 1)
                     judgeDeadCookie(rule, head, input, connection)
                     return true
                 }
+                // It may have been used over another gateway: the store is asked before a pause counts.
+                guard worker.unixSeconds &- session.lastSeen < sessions.shortestPause else {
+                    lookUp(cookie, sessions, rule, head, input, connection)
+                    return true
+                }
+                worker.metrics.add(.sessionCacheHits, 1)
                 admit(principal, session, sessions, rule, head, input, connection)
             } else {
                 lookUp(cookie, sessions, rule, head, input, connection)
