@@ -50,8 +50,10 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
         for session in sessions { try checkForgery(session, form, visit) }
-        let everywhere =
-            !sessions.isEmpty && (form.isOn(FormField.everywhere) || visit.query.isOn(FormField.everywhere))
+        let isInForm = try form.flag(FormField.everywhere)
+        let isInQuery = try visit.query.flag(FormField.everywhere)
+        let everywhere = !sessions.isEmpty && (isInForm || isInQuery)
+        try await dropHalf(visit)
         var ended: [Ended] = []
         for session in sessions {
             let filter = SessionFilter(account: session.account, family: everywhere ? nil : session.family)

@@ -132,6 +132,8 @@ public enum PortalLimits {
     static let form: Int64 = 4 * 3600
     /// Seconds between password and second factor.
     static let halfLogin: Int64 = 300
+    /// Seconds for which gateways on one store tell each other that a recovery code was used: ten years.
+    static let recovery: Int64 = 10 * 365 * 86_400
     /// Codes that may be tried for one password.
     static let codeAttempts = 5
     /// Seconds that a hand-off code is good for.
