@@ -35,7 +35,7 @@ extension Portal {
     /// `POST`: ends the login on all of its sites, or all logins of the account.
     func logout(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         let visit = try await resolved(visit)
-        let form = try Submission.read(visit.request)
+        let form = try Submission.read(visit.request, mayBeEmpty: true)
         guard let session = visit.session else {
             // Without a session only this site's own pages may clear its cookies.
             guard visit.source != .foreign else { throw .crossSite }

@@ -42,7 +42,7 @@ extension Portal {
 
     /// `POST {prefix}/sessions` with `handle`: what `DELETE` does, for forms.
     func revokeByForm(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
-        let form = try Submission.read(visit.request)
+        let form = try Submission.read(visit.request, mayBeEmpty: true)
         return try await revoke(form[FormField.handle] ?? "", form, visit)
     }
 
@@ -50,7 +50,7 @@ extension Portal {
     func sessionItem(_ handle: String, _ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         if visit.request.method == "OPTIONS" { return preflight(["DELETE", "POST"], visit) }
         guard ["DELETE", "POST"].contains(visit.method) else { return wrongMethod("DELETE, POST", visit) }
-        return try await revoke(handle, try Submission.read(visit.request), visit)
+        return try await revoke(handle, try Submission.read(visit.request, mayBeEmpty: true), visit)
     }
 
     /// Ends a session of the same account, with all that belong to the same login.
