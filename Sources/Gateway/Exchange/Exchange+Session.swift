@@ -225,18 +225,22 @@ extension Exchange {
         _ connection: DownstreamConnection
     ) -> Bool {
         if let token = field(named: Self.csrfName, head, input), isToken(input, token, of: session) { return true }
-        if let site = field(named: Self.fetchSiteName, head, input) {
+        let index = head.first(.origin)
+        // No browser says either of the two twice.
+        let said = fields(named: Self.fetchSiteName, head, input)
+        guard index < 0 || head.count(.origin) == 1, said.count <= 1 else { return false }
+        var isUsers = false
+        if let site = said.first {
             let same: StaticString = "same-origin"
             let none: StaticString = "none"
             if Scan.equalFolded(input + site.start, site.count, same) { return true }
-            if Scan.equalFolded(input + site.start, site.count, none), head.first(.origin) < 0 { return true }
+            isUsers = Scan.equalFolded(input + site.start, site.count, none)
         }
-        let index = head.first(.origin)
-        guard index >= 0, head.count(.origin) == 1 else { return false }
+        guard index >= 0 else { return isUsers }
         let origin = head[index].value
         if sessions.index(ofOrigin: input + origin.start, origin.count) >= 0 { return true }
         // A browser that says where a request comes from has said it above.
-        guard field(named: Self.fetchSiteName, head, input) == nil else { return false }
+        guard said.count == 0 || isUsers else { return false }
         let isHTTPS = sessions.isSecure || connection.isSecure
         let scheme: StaticString = isHTTPS ? "https://" : "http://"
         let length = scheme.utf8CodeUnitCount
@@ -252,13 +256,23 @@ extension Exchange {
 
     /// The value of the only field of this name, which the parser does not know.
     func field(named name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Slice? {
-        var found: Slice?
+        let found = fields(named: name, head, input)
+        return found.count == 1 ? found.first : nil
+    }
+
+    /// The first field of this name, and how many there are.
+    private func fields(
+        named name: [UInt8],
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>
+    ) -> (first: Slice?, count: Int) {
+        var found: (first: Slice?, count: Int) = (nil, 0)
         for i in 0..<head.fieldCount where head[i].id == .other && head[i].name.count == name.count {
             let field = head[i].name
             guard Self.equalIgnoringCase(UnsafeBufferPointer(start: input + field.start, count: field.count), name)
             else { continue }
-            if found != nil { return nil }
-            found = head[i].value
+            if found.count == 0 { found.first = head[i].value }
+            found.count &+= 1
         }
         return found
     }
