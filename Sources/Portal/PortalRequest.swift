@@ -93,6 +93,8 @@ public struct PortalAnswer: Sendable {
     public var began: SessionKey?
     /// Code for the access log, snake_case.
     public var note: String
+    /// Whether the request was refused because another site's page made it.
+    public var isCrossSite: Bool { note == PortalProblem.crossSite.rawValue }
 
     /// An answer.
     public init(status: Int, note: String, fields: [(name: String, value: String)] = [], body: [UInt8] = []) {

@@ -45,12 +45,12 @@ extension SessionDesk {
             case .live(let record, let session, let claims):
                 request.hadCookie = true
                 request.session = record
-                // Asking how long it lasts does not make it last longer.
-                if !sessions.isWatching(request.path) { session.touch(Self.now) }
                 live = (session, claims)
             }
             let answer = await portal.answer(request)
-            end(answer.ended.map(\.key))
+            // Asking how long it lasts does not make it last longer, nor does what another site's page asks for.
+            if !sessions.isWatching(request.path), !answer.isCrossSite { live?.0.touch(Self.now) }
+            end(answer.ended)
             for ended in answer.ended { counts.ended(ended.reason) }
             if answer.began != nil { counts.sessionCreated() }
             if request.method == "POST", request.path.hasPrefix(sessions.portal.path("login")) {
