@@ -16,7 +16,9 @@ extension Portal {
         let ring = try await keys()
         var flow = visit.flow(ring, plan) ?? .make(now: visit.now)
         if let session = visit.session, wish.stepUp == 0 || (wish.stepUp == 2 && session.strength >= 2) {
-            guard flow.counts(redirectTo: wish.target.text, now: visit.now) else { return refuse(.loop, visit) }
+            guard flow.counts(redirectTo: wish.target.text, same: PortalLimits.loopLoggedIn, now: visit.now) else {
+                return refuse(.loop, visit)
+            }
             var answer = try await goOn(wish, session, note: "logged_in_already", visit)
             answer.set(flow, ring, visit, plan)
             return answer

@@ -146,8 +146,10 @@ public enum PortalLimits {
     static let loopWindow: Int64 = 30
     /// Redirects to one target in that time that are one too many.
     static let loopSame = 3
+    /// The same where the browser is logged in: people open login pages, too, and browsers follow 20 redirects at most.
+    static let loopLoggedIn = 8
     /// The same for all targets together: many tabs may be restored at once.
-    static let loopAny = 20
+    static let loopAny = 50
     /// Most session cookies of one request that a logout looks at.
     static let doubtedCookies = 64
     /// Rows of the list of sessions.
