@@ -228,7 +228,12 @@ final class Snapshot: Sendable {
         errorPages = portal?.pages.preparedPages()
         if let portal, let authenticator = identity.sessions {
             let life = Int64(settings.tokenCache.maxAge.wholeSeconds)
-            sessions = SessionPlan(portal: portal.plan, authenticator: authenticator, cacheSeconds: life)
+            sessions = SessionPlan(
+                portal: portal.plan,
+                authenticator: authenticator,
+                cacheSeconds: life,
+                rules: rules
+            )
         } else {
             sessions = nil
         }

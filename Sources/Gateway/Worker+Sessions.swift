@@ -8,8 +8,8 @@ import Telemetry
 enum SessionOutcome: Sendable {
     /// It counts; the JSON object is what is told of it.
     case live(LiveSession, claims: [UInt8])
-    /// There is none.
-    case none
+    /// There is none; whether the browser's cookie may be cleared: not while it could be a newer one.
+    case none(clears: Bool)
     /// It cannot be told.
     case unavailable
 }

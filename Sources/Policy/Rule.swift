@@ -14,7 +14,8 @@ public final class Rule: Sendable {
     public let requiredScopes: [UInt8]
     /// What is asked of a login session: seconds since its last login and last request at most (0: any), and strength.
     private let maximumAge: Int64
-    private let maximumIdle: Int64
+    /// Zero: any.
+    public let maximumIdle: Int64
     private let strength: Int
     private let conditions: [Conditions]
     /// Whether nobody passes without a credential although `auth` is optional, or would not if a rule did not only report.
@@ -57,11 +58,21 @@ public final class Rule: Sendable {
     public func admitPreflight() -> Verdict { .admit(Permit(nil)) }
 
     /// Whether a live session is recent and strong enough at `now` (Unix seconds); `.none` if it is.
+    ///
+    /// Strength first: a login with a second factor is a recent one as well.
     @inline(__always)
     public func refusal(of session: LiveSession, at now: Int64) -> Reason {
+        if session.strength < strength { return .loginTooWeak }
         if maximumAge > 0, now &- session.authenticated >= maximumAge { return .loginTooOld }
         if maximumIdle > 0, session.longestGap(at: now) >= maximumIdle { return .loginTooOld }
-        return session.strength < strength ? .loginTooWeak : .none
+        return .none
+    }
+
+    /// The second from which a session is not recent enough any more, unless it is used before: what it opened ends
+    /// then.
+    public func end(of session: LiveSession) -> Int64 {
+        let old = maximumAge > 0 ? session.authenticated &+ maximumAge : .max
+        return maximumIdle > 0 ? min(old, session.lastSeen &+ maximumIdle) : old
     }
 
     /// Decides about a request of `principal`, or of nobody.

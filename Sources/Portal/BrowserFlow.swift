@@ -53,7 +53,7 @@ struct BrowserFlow: Sendable, Equatable {
     static let lifetime: Int64 = 24 * 3600
 
     /// Counts a redirect that the reader did not ask for; false when there were too many: the browser goes in circles.
-    mutating func counts(redirectTo target: String, now: Int64) -> Bool {
+    mutating func counts(redirectTo target: String, same most: Int = PortalLimits.loopSame, now: Int64) -> Bool {
         let name = String(SessionKey(hashing: Array(target.utf8)).text.prefix(8))
         if now - since > PortalLimits.loopWindow || since > now {
             since = now
@@ -64,7 +64,7 @@ struct BrowserFlow: Sendable, Equatable {
         same = mark == name ? same + 1 : 1
         any += 1
         mark = name
-        return same < PortalLimits.loopSame && any < PortalLimits.loopAny
+        return same < most && any < PortalLimits.loopAny
     }
 
     // MARK: Forms

@@ -16,7 +16,9 @@ extension Portal {
         let ring = try await keys()
         var flow = visit.flow(ring, plan) ?? .make(now: visit.now)
         if let session = visit.session, wish.stepUp == 0 || (wish.stepUp == 2 && session.strength >= 2) {
-            guard flow.counts(redirectTo: wish.target.text, now: visit.now) else { return refuse(.loop, visit) }
+            guard flow.counts(redirectTo: wish.target.text, same: PortalLimits.loopLoggedIn, now: visit.now) else {
+                return refuse(.loop, visit)
+            }
             var answer = try await goOn(wish, session, note: "logged_in_already", visit)
             answer.set(flow, ring, visit, plan)
             return answer
@@ -63,7 +65,7 @@ extension Portal {
                 status: problem?.status ?? 200,
                 note: problem?.rawValue ?? "login_form",
                 visit,
-                formOrigins: visit.siblings(plan)
+                formOrigins: visit.formOrigins(plan)
             )
             if let seconds = wait ?? (problem == .busy || problem == .unavailable ? 1 : nil) {
                 answer.add("Retry-After", String(seconds))
@@ -77,7 +79,7 @@ extension Portal {
             )
         }
         answer.set(flow, ring, visit, plan)
-        if visit.request.hadCookie, visit.session == nil {
+        if visit.request.hadCookie, !visit.request.keepsCookie, visit.session == nil {
             answer.setSession("", visit, plan)
         }
         return answer
@@ -171,8 +173,9 @@ extension Portal {
     ) async throws(PortalProblem) -> PortalAnswer {
         let account = step.account
         if isShutOut(step, visit) { return await shutOut(step, attempt, flow, ring, visit) }
-        // A route may want the code even where a login alone goes without it.
-        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2)
+        // A route may want the code even where a login alone goes without it; and a step-up makes no login weaker.
+        let isStrong = step.stepUp != nil && (visit.session?.strength ?? 1) >= 2
+        let isAsked = account.totp != nil && (plan.secondFactor != .off || step.wish.stepUp == 2 || isStrong)
         if plan.secondFactor == .required || step.wish.stepUp == 2, account.totp == nil {
             throttle.released(attempt, now: visit.now)
             await note(AuditEvent(.failure, visit, account: account.canonical, reason: "no_second_factor"))

@@ -151,8 +151,15 @@ extension Portal {
             return .good("pwd+otp")
         }
         guard let hash = RecoveryCodes.match(code, in: account.recovery) else { return .bad("wrong_code") }
+        // The file is this gateway's; others on the store may have the same code in theirs.
+        let claimed = "recovery:" + SessionKey(hashing: Array("\(account.canonical):\(hash)".utf8)).text
+        guard try await claim(claimed, until: visit.now + PortalLimits.recovery) else {
+            return .bad("code_used_before")
+        }
         switch await users.takeRecovery(account.name, hash: hash) {
-        case nil: throw .unavailable
+        case nil:
+            _ = try await take(claimed)
+            throw .unavailable
         case false?: return .bad("code_used_before")
         case true?:
             await note(AuditEvent(.secondFactor, visit, account: account.canonical, reason: "recovery"))
@@ -185,7 +192,7 @@ extension Portal {
             status: problem?.status ?? 200,
             note: problem?.rawValue ?? "second_factor_form",
             visit,
-            formOrigins: visit.siblings(plan)
+            formOrigins: visit.formOrigins(plan)
         )
         if let seconds = wait ?? (problem == .unavailable ? 1 : nil) { answer.add("Retry-After", String(seconds)) }
         return answer
@@ -199,6 +206,12 @@ extension Portal {
     }
 
     // MARK: Store
+
+    /// The browser does not go on with its half-done login: no code is taken for it any more.
+    func dropHalf(_ visit: Visit) async throws(PortalProblem) {
+        guard let cookie = visit.own(.code, plan), SessionKey(text: cookie) != nil else { return }
+        _ = try await take(HalfLogin.name(cookie))
+    }
 
     private func keep(_ half: HalfLogin, _ cookie: String) async throws(PortalProblem) {
         guard let bytes = try? JSONEncoder().encode(half) else { throw .unavailable }

@@ -7,7 +7,7 @@ extension Portal {
         let visit = try await resolved(visit)
         guard let session = visit.session else {
             var answer = signedOut(everywhere: visit.query.isOn(FormField.everywhere), visit)
-            if visit.request.hadCookie { clearCookies(&answer, visit) }
+            if visit.request.hadCookie, !visit.request.keepsCookie { clearCookies(&answer, visit) }
             return answer
         }
         guard visit.wantsPage else {
@@ -23,13 +23,19 @@ extension Portal {
         let target = visit.query[FormField.returnTo].flatMap { ReturnTarget.local($0, plan: plan) }
         page.returnTo = target ?? ""
         page.cancel = target ?? plan.afterLogin
-        return self.page(.confirm(page), status: 200, note: "logout_form", visit)
+        return self.page(
+            .confirm(page),
+            status: 200,
+            note: "logout_form",
+            visit,
+            formOrigins: visit.logoutOrigins(plan, returnTo: target)
+        )
     }
 
     /// `POST`: ends the login on all of its sites, or all logins of the account.
     func logout(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         let visit = try await resolved(visit)
-        let form = try Submission.read(visit.request)
+        let form = try Submission.read(visit.request, mayBeEmpty: true)
         guard let session = visit.session else {
             // Without a session only this site's own pages may clear its cookies.
             guard visit.source != .foreign else { throw .crossSite }
@@ -44,8 +50,10 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
         for session in sessions { try checkForgery(session, form, visit) }
-        let everywhere =
-            !sessions.isEmpty && (form.isOn(FormField.everywhere) || visit.query.isOn(FormField.everywhere))
+        let isInForm = try form.flag(FormField.everywhere)
+        let isInQuery = try visit.query.flag(FormField.everywhere)
+        let everywhere = !sessions.isEmpty && (isInForm || isInQuery)
+        try await dropHalf(visit)
         var ended: [Ended] = []
         for session in sessions {
             let filter = SessionFilter(account: session.account, family: everywhere ? nil : session.family)

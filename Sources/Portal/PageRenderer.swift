@@ -177,7 +177,9 @@ public final class PageRenderer: PageRendering {
     /// The content security policy; `origins` that cannot be one are left out.
     private func policy(_ origins: [String]) -> String {
         var policy = policyStart
-        for origin in origins.prefix(64) where Self.isOrigin(origin) { policy += " \(origin)" }
+        for origin in origins.prefix(64) where ["https:", "http:"].contains(origin) || Self.isOrigin(origin) {
+            policy += " \(origin)"
+        }
         return policy + "; frame-ancestors 'none'; base-uri 'none'"
     }
 

@@ -90,11 +90,17 @@ public final class Portal: Sendable {
     /// Answers a request; never fails: what goes wrong is an answer too.
     public func answer(_ request: PortalRequest) async -> PortalAnswer {
         let visit = Visit(request, plan: plan)
+        var answer: PortalAnswer
         do throws(PortalProblem) {
-            return try await dispatch(visit)
+            answer = try await dispatch(visit)
         } catch {
-            return refuse(error, visit)
+            answer = refuse(error, visit)
         }
+        // A cookie that counts for nothing does not come again.
+        if request.hadCookie, !request.keepsCookie, answer.note == PortalProblem.noSession.rawValue {
+            answer.setSession("", visit, plan)
+        }
+        return answer
     }
 
     /// The key ring: configured, or a secret that the store keeps for all gateways.

@@ -220,6 +220,12 @@ enum Origin {
         return "\(scheme)://\(host)\(text.dropFirst(name(text).count))"
     }
 
+    /// The origin of a URL; nil when it is a path.
+    static func of(_ url: String) -> String? {
+        guard let mark = url.firstRange(of: "://") else { return nil }
+        return String(url[..<mark.upperBound]) + url[mark.upperBound...].prefix { !"/?#".contains($0) }
+    }
+
     /// The authority of an origin.
     static func authority(of origin: String) -> String {
         guard let mark = origin.firstRange(of: "://") else { return origin }

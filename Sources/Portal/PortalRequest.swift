@@ -29,6 +29,8 @@ public struct PortalRequest: Sendable {
     public var session: SessionRecord?
     /// Whether a session cookie came, good or not.
     public var hadCookie: Bool
+    /// Whether the cookie must not be cleared although it is no session's: the browser may have a newer one by now.
+    public var keepsCookie = false
 
     /// A request.
     public init(
@@ -91,6 +93,8 @@ public struct PortalAnswer: Sendable {
     public var began: SessionKey?
     /// Code for the access log, snake_case.
     public var note: String
+    /// Whether the request was refused because another site's page made it.
+    public var isCrossSite: Bool { note == PortalProblem.crossSite.rawValue }
 
     /// An answer.
     public init(status: Int, note: String, fields: [(name: String, value: String)] = [], body: [UInt8] = []) {
@@ -130,6 +134,8 @@ public enum PortalLimits {
     static let form: Int64 = 4 * 3600
     /// Seconds between password and second factor.
     static let halfLogin: Int64 = 300
+    /// Seconds for which gateways on one store tell each other that a recovery code was used: ten years.
+    static let recovery: Int64 = 10 * 365 * 86_400
     /// Codes that may be tried for one password.
     static let codeAttempts = 5
     /// Seconds that a hand-off code is good for.
@@ -140,8 +146,10 @@ public enum PortalLimits {
     static let loopWindow: Int64 = 30
     /// Redirects to one target in that time that are one too many.
     static let loopSame = 3
+    /// The same where the browser is logged in: people open login pages, too, and browsers follow 20 redirects at most.
+    static let loopLoggedIn = 8
     /// The same for all targets together: many tabs may be restored at once.
-    static let loopAny = 20
+    static let loopAny = 50
     /// Most session cookies of one request that a logout looks at.
     static let doubtedCookies = 64
     /// Rows of the list of sessions.

@@ -31,12 +31,18 @@ extension Portal {
         page.ended = visit.query["ended"].flatMap { Int($0) }.map { min(max($0, 0), StoreLimits.page) }
         page.token = session.csrf
         page.now = visit.now
-        return self.page(.sessions(page), status: 200, note: "sessions", visit)
+        return self.page(
+            .sessions(page),
+            status: 200,
+            note: "sessions",
+            visit,
+            formOrigins: visit.logoutOrigins(plan)
+        )
     }
 
     /// `POST {prefix}/sessions` with `handle`: what `DELETE` does, for forms.
     func revokeByForm(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
-        let form = try Submission.read(visit.request)
+        let form = try Submission.read(visit.request, mayBeEmpty: true)
         return try await revoke(form[FormField.handle] ?? "", form, visit)
     }
 
@@ -44,7 +50,7 @@ extension Portal {
     func sessionItem(_ handle: String, _ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         if visit.request.method == "OPTIONS" { return preflight(["DELETE", "POST"], visit) }
         guard ["DELETE", "POST"].contains(visit.method) else { return wrongMethod("DELETE, POST", visit) }
-        return try await revoke(handle, try Submission.read(visit.request), visit)
+        return try await revoke(handle, try Submission.read(visit.request, mayBeEmpty: true), visit)
     }
 
     /// Ends a session of the same account, with all that belong to the same login.

@@ -14,11 +14,24 @@ struct Submission: Sendable {
     /// Whether a switch is on: `1`, `true` or `on`.
     func isOn(_ name: String) -> Bool { ["1", "true", "on"].contains(values[name] ?? "") }
 
-    /// The body of a request by its media type.
-    static func read(_ request: PortalRequest) throws(PortalProblem) -> Submission {
+    /// The same, where to take it for less than was meant would be worse than a refusal.
+    func flag(_ name: String) throws(PortalProblem) -> Bool {
+        guard let value = values[name] else { return false }
+        switch value.lowercased() {
+        case "1", "true", "on", "yes": return true
+        case "0", "false", "off", "no": return false
+        default: throw .malformedBody
+        }
+    }
+
+    /// The body of a request by its media type; `mayBeEmpty`: one without content says nothing by its type.
+    static func read(_ request: PortalRequest, mayBeEmpty: Bool = false) throws(PortalProblem) -> Submission {
         guard request.body.count <= PortalLimits.body else { throw .bodyTooLarge }
-        if request.body.isEmpty, !request.has("content-type") { return Submission() }
-        guard let type = request.single("content-type") else { throw .unsupportedBody }
+        if request.body.isEmpty, mayBeEmpty || !request.has("content-type") { return Submission() }
+        let codings = request.fields.filter { $0.name == "content-encoding" }.map(\.value)
+        guard codings.allSatisfy({ $0.isEmpty || $0.lowercased() == "identity" }),
+            let type = request.single("content-type")
+        else { throw .unsupportedBody }
         switch mediaType(type) {
         case "application/x-www-form-urlencoded":
             guard let values = form(request.body[...]) else { throw .malformedBody }

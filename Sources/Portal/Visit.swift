@@ -39,6 +39,20 @@ struct Visit: Sendable {
         }
     }
 
+    /// Where the answer to a form of the portal's may lead that ends at a page of a service: for `form-action`.
+    ///
+    /// Browsers hold the whole chain of redirects against it, and a service may lead on to any other origin. Scripts
+    /// there are none, and what pages show is escaped: that they hold no form but ours does not rest on this.
+    func formOrigins(_ plan: PortalPlan) -> [String] {
+        ["https:"] + (request.scheme == "http" ? ["http:"] : []) + siblings(plan)
+    }
+
+    /// The same for the forms that log out.
+    func logoutOrigins(_ plan: PortalPlan, returnTo: String? = nil) -> [String] {
+        guard let target = returnTo ?? plan.afterLogout else { return [] }
+        return formOrigins(plan) + (Origin.of(target).map { [$0] } ?? [])
+    }
+
     /// The flow that this browser's cookie holds.
     func flow(_ ring: KeyRing, _ plan: PortalPlan) -> BrowserFlow? {
         own(.flow, plan).flatMap { BrowserFlow.open($0, ring, host: site, now: now) }

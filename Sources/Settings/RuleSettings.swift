@@ -96,14 +96,17 @@ public struct SessionDemand: SettingsSection, Equatable {
             \.maxAge,
             in: .seconds(1) ... .hours(24 * 30),
             example: "15m",
-            doc: "Longest time since the user logged in; older sessions are asked to log in again."
+            doc: "Longest time since the user logged in; older sessions are asked to log in again, and streams end."
         ),
         Key(
             "max_idle",
             \.maxIdle,
             in: .seconds(1) ... .hours(24 * 30),
             example: "5m",
-            doc: "Longest time since the session's last request; idler ones are asked to log in again."
+            doc: """
+                Longest time since the session's last request, or since its client sent something through a tunnel; \
+                idler ones are asked to log in again, and streams end. With several gateways, well above touch.
+                """
         ),
         Key("strength", \.strength, in: 1...2, doc: "2: only logins with a second factor."),
     ]

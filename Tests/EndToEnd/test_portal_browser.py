@@ -31,6 +31,8 @@ PICTURES = os.environ.get("PORTCULLIS_PICTURES")
 def service(head, body, connection):
     """A service with pages: who is there, and links."""
     target = head.split(b" ")[1].decode()
+    if target.endswith("/away"):
+        return f"HTTP/1.1 302 Found\r\nLocation: https://{OTHER}/open/landed\r\nContent-Length: 0\r\n\r\n".encode()
     fields = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
     who = next((value.strip().decode() for name, _, value in fields if name.lower() == b"x-user-id"), "nobody")
     page = (
@@ -94,6 +96,7 @@ class BrowserCase(unittest.TestCase):
     """One browser, one gateway with TLS and sessions, and one service."""
 
     sessions = "maximum_per_account: 1000"
+    portal = "portal: {title: Meridian}\n"
 
     @classmethod
     def setUpClass(cls):
@@ -101,7 +104,7 @@ class BrowserCase(unittest.TestCase):
         cls.upstream = Upstream(service)
         cls.addClassCleanup(cls.upstream.stop)
         files = {**TestCase.keys.files(), **cls.directory.files(), "a.pem": FRONT.pem, "a.key": FRONT.key_pem}
-        configuration = CONFIGURATION.replace("@SESSIONS@", cls.sessions)
+        configuration = CONFIGURATION.replace("portal: {title: Meridian}\n", cls.portal).replace("@SESSIONS@", cls.sessions)
         cls.gateway = Gateway(configuration, files, UPSTREAM=cls.upstream.port)
         cls.addClassCleanup(cls.gateway.stop)
         cls.browser = browser.Browser(cls.gateway.port)

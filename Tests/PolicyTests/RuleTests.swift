@@ -52,6 +52,33 @@ struct RuleTests {
         (ClaimCondition(claim: "c", test: .present(false)), #"{"c":1}"#, false),
     ]
 
+    @Test("a session that is too weak and too old is asked for the second factor, which makes it new as well")
+    func sessions() {
+        func session(strength: Int, authenticated: Int64, seen: Int64) -> LiveSession {
+            LiveSession(
+                digest: SessionDigest(1, 2, 3, 4),
+                idle: 1000,
+                expires: 10_000,
+                authenticated: authenticated,
+                strength: strength,
+                csrf: [],
+                site: [],
+                lastSeen: seen
+            )
+        }
+        let rule = rule {
+            $0.session.maxAge = .seconds(60)
+            $0.session.maxIdle = .seconds(20)
+            $0.session.strength = 2
+        }
+        #expect(rule.refusal(of: session(strength: 1, authenticated: 0, seen: 0), at: 100) == .loginTooWeak)
+        #expect(rule.refusal(of: session(strength: 2, authenticated: 40, seen: 99), at: 100) == .loginTooOld)
+        #expect(rule.refusal(of: session(strength: 2, authenticated: 90, seen: 80), at: 100) == .loginTooOld)
+        #expect(rule.refusal(of: session(strength: 2, authenticated: 41, seen: 81), at: 100) == .none)
+        #expect(rule.end(of: session(strength: 2, authenticated: 41, seen: 90)) == 101)
+        #expect(rule.end(of: session(strength: 2, authenticated: 90, seen: 90)) == 110)
+    }
+
     @Test("public looks at nobody, optional takes anybody, required asks")
     func auth() throws {
         let ada = try principal(#"{"sub":"ada"}"#)

@@ -35,7 +35,14 @@ struct ForgeryTests {
         Case(.foreign, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")),
         Case(.foreign, ("sec-fetch-site", "odd")),
         Case(.foreign, ("sec-fetch-site", "none"), ("origin", "https://evil.example")),
-        Case(.unknown, ("sec-fetch-site", "none")),
+        Case(.own, ("sec-fetch-site", "none")),
+        Case(.own, ("sec-fetch-site", "none"), ("origin", "https://app.example.com")),
+        Case(.own, ("sec-fetch-site", "none"), ("origin", "https://spa.example.net")),
+        Case(.own, ("sec-fetch-site", "Same-Origin")),
+        Case(.own, ("origin", "https://APP.example.com")),
+        Case(.foreign, ("origin", "HTTPS://app.example.com")),
+        Case(.foreign, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")),
+        Case(.foreign, ("origin", "https://app.example.com"), ("origin", "https://app.example.com")),
     ]
 
     private func rig() throws -> Rig { try Rig { $0.origins = ["https://spa.example.net"] } }

@@ -3,6 +3,7 @@ import Bytes
 import HTTP
 import Identity
 import JOSE
+import Policy
 import Reactor
 import Telemetry
 
@@ -47,9 +48,12 @@ extension Exchange {
     func limitToCredential() {
         guard let principal = note.principal else { return }
         let now = Clock.unixMilliseconds()
-        // A session lasts longer when it is used: this is looked at again then.
-        let expiry = (principal.session?.deadline ?? principal.claims.expiry) &* 1000
-        let until = expiry > now ? expiry : (principal.session?.deadline ?? principal.expiry) &* 1000
+        if let session = principal.session {
+            // It lasts longer when it is used: this is looked at again then.
+            return bind(.credential, max(0, end(of: session) &* 1000 &- now))
+        }
+        let expiry = principal.claims.expiry &* 1000
+        let until = expiry > now ? expiry : principal.expiry &* 1000
         bind(.credential, max(0, until &- now))
     }
 
@@ -73,9 +77,15 @@ extension Exchange {
         deadline = min(waitDue, overall)
     }
 
+    /// When a session ends, or is not recent enough for the route any more.
+    private func end(of session: LiveSession) -> Int64 {
+        isOwnStream ? session.deadline : min(session.deadline, plan.snapshot.rules[route].end(of: session))
+    }
+
     /// A session that was used since lasts longer than it seemed: false when it is over.
     private func outlastsSession(_ session: LiveSession) -> Bool {
-        guard session.isLive(at: Clock.unixMilliseconds() / 1000) else { return false }
+        let now = Clock.unixMilliseconds() / 1000
+        guard session.isLive(at: now), now < end(of: session) else { return false }
         // Everything else that it waits for ends when it would have.
         overall = patience
         bound = .patience
@@ -119,7 +129,9 @@ extension Exchange {
             switch bound {
             case .credential:
                 if let session = note.principal?.session {
-                    return outlastsSession(session) ? () : credentialEnded(.sessionEnded)
+                    if outlastsSession(session) { return }
+                    let isLive = session.isLive(at: Clock.unixMilliseconds() / 1000)
+                    return credentialEnded(isLive ? .loginTooOld : .sessionEnded)
                 }
                 return credentialEnded(note.principal?.isCertificate == true ? .certificateExpired : .expired)
             case .age: return grewOld()

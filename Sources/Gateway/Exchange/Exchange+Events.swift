@@ -42,6 +42,7 @@ extension Exchange {
         unlimitOverall()
         limitToCredential()
         sendEvent("session", session)
+        if isNearEnd(session) { sendEvent("expiring", session) }
         if worker.isDraining { return endEvents() }
         watchEvents(session)
     }

@@ -242,7 +242,8 @@ extension Exchange {
         note.reason = reason.code
         note.reasonIndex = Int(reason.rawValue)
         var problem = Problem(reason, status: 403)
-        problem.oauthError = reason.oauthError
+        // Whoever came with a cookie has no token to be told of.
+        problem.oauthError = note.principal?.session == nil ? reason.oauthError : ""
         problem.isChallenge = problem.oauthError.utf8CodeUnitCount > 0
         if problem.isChallenge { problem.scopes = rule.requiredScopes }
         refuseAfterHead(problem, head, connection)

@@ -15,18 +15,22 @@ extension Exchange {
         _ input: UnsafePointer<UInt8>,
         _ connection: DownstreamConnection
     ) -> Bool {
-        if let site = field(named: Self.fetchSiteName, head, input) {
+        let index = head.first(.origin)
+        // No browser says either of the two twice.
+        let said = fields(named: Self.fetchSiteName, head, input)
+        guard index < 0 || head.count(.origin) == 1, said.count <= 1 else { return false }
+        var isUsers = false
+        if let site = said.first {
             let same: StaticString = "same-origin"
             let none: StaticString = "none"
             if Scan.equalFolded(input + site.start, site.count, same) { return true }
-            if Scan.equalFolded(input + site.start, site.count, none), head.first(.origin) < 0 { return true }
+            isUsers = Scan.equalFolded(input + site.start, site.count, none)
         }
-        let index = head.first(.origin)
-        guard index >= 0, head.count(.origin) == 1 else { return false }
+        guard index >= 0 else { return isUsers }
         let origin = head[index].value
         if let sessions, sessions.index(ofOrigin: input + origin.start, origin.count) >= 0 { return true }
         // A browser that says where a request comes from has said it above.
-        guard !saysSite(head, input) else { return false }
+        guard said.count == 0 || isUsers else { return false }
         let isHTTPS = sessions?.isSecure == true || connection.isSecure
         let scheme: StaticString = isHTTPS ? "https://" : "http://"
         let length = scheme.utf8CodeUnitCount
@@ -46,17 +50,9 @@ extension Exchange {
         _ connection: DownstreamConnection
     ) -> Bool {
         guard method.isUnsafe || connection.wantsTunnel || Self.asksForTunnel(head, input),
-            head.first(.origin) >= 0 || saysSite(head, input)
+            head.first(.origin) >= 0 || fields(named: Self.fetchSiteName, head, input).count > 0
         else { return false }
         return !isOriginOurs(plan.snapshot.sessions, head, input, connection)
-    }
-
-    private func saysSite(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
-        for i in 0..<head.fieldCount where head[i].id == .other && head[i].name.count == Self.fetchSiteName.count {
-            let name = UnsafeBufferPointer(start: input + head[i].name.start, count: head[i].name.count)
-            if Self.equalIgnoringCase(name, Self.fetchSiteName) { return true }
-        }
-        return false
     }
 
     private static func equalFolded(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {

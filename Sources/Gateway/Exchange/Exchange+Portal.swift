@@ -145,6 +145,12 @@ extension Exchange {
             out.append(string: value)
             out.append("\r\n")
         }
+        if answer.status == 401 {
+            // RFC 9110 §15.5.2. No browser knows the scheme, so that none asks for a password in a window of its own.
+            out.append("WWW-Authenticate: Cookie realm=\"")
+            out.append(plan.snapshot.realm)
+            out.append("\"\r\n")
+        }
         appendSessionLines(to: out)
         let body = worker.bodyScratch
         body.removeAll()

@@ -37,11 +37,17 @@ extension Exchange {
         case .one(let slice):
             let cookie = UnsafeBufferPointer(start: UnsafePointer(input) + slice.start, count: slice.count)
             if let principal = findSession(cookie), let session = principal.session {
-                worker.metrics.add(.sessionCacheHits, 1)
                 guard isHere(session, sessions, head, input) else {
+                    worker.metrics.add(.sessionCacheHits, 1)
                     judgeDeadCookie(rule, head, input, connection)
                     return true
                 }
+                // It may have been used over another gateway: the store is asked before a pause counts.
+                guard worker.unixSeconds &- session.lastSeen < sessions.shortestPause else {
+                    lookUp(cookie, sessions, rule, head, input, connection)
+                    return true
+                }
+                worker.metrics.add(.sessionCacheHits, 1)
                 admit(principal, session, sessions, rule, head, input, connection)
             } else {
                 lookUp(cookie, sessions, rule, head, input, connection)
@@ -95,17 +101,26 @@ extension Exchange {
             return challenge(reason, head, input, connection)
         }
         session.touch(worker.unixSeconds)
-        apply(rule.evaluate(principal), rule, head, input, connection)
+        switch rule.evaluate(principal) {
+        case .admit(let permit): apply(.admit(permit), rule, head, input, connection)
+        case .challenge(let reason):
+            // Another login would be no other issuer's, and for no other audience: to lead there would be a circle.
+            note.principal = principal
+            deny(reason, rule, head, connection)
+        case .deny(let reason): deny(reason, rule, head, connection)
+        }
     }
 
-    /// The cookie counts for nothing: an answer of ours removes it, and the request is judged as if it had none.
+    /// The cookie counts for nothing: an answer of ours removes it if it `clears`, and the request is judged as if it
+    /// had none.
     private func judgeDeadCookie(
+        clears: Bool = true,
         _ rule: Rule,
         _ head: RequestHead,
         _ input: UnsafeMutablePointer<UInt8>,
         _ connection: DownstreamConnection
     ) {
-        hasDeadCookie = true
+        hasDeadCookie = clears
         cookieHost = String(
             decoding: UnsafeBufferPointer(start: input + head.authority.start, count: head.authority.count),
             as: UTF8.self
@@ -138,8 +153,12 @@ extension Exchange {
         lookup = .notAsked
         switch outcome {
         case .unavailable: unavailable(.sessionsUnavailable, head, connection)
-        case .none: judgeDeadCookie(rule, head, input, connection)
+        case .none(let clears): judgeDeadCookie(clears: clears, rule, head, input, connection)
         case .live(let session, let claims):
+            if session.isEnded {
+                let clears = worker.sessionDesk?.mayClear(session.digest) ?? true
+                return judgeDeadCookie(clears: clears, rule, head, input, connection)
+            }
             guard session.isLive(at: worker.unixSeconds), isHere(session, sessions, head, input),
                 let principal = sessions.authenticator.principal(claims: claims, session)
             else { return judgeDeadCookie(rule, head, input, connection) }
@@ -213,13 +232,23 @@ extension Exchange {
 
     /// The value of the only field of this name, which the parser does not know.
     func field(named name: [UInt8], _ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Slice? {
-        var found: Slice?
+        let found = fields(named: name, head, input)
+        return found.count == 1 ? found.first : nil
+    }
+
+    /// The first field of this name, and how many there are.
+    func fields(
+        named name: [UInt8],
+        _ head: RequestHead,
+        _ input: UnsafePointer<UInt8>
+    ) -> (first: Slice?, count: Int) {
+        var found: (first: Slice?, count: Int) = (nil, 0)
         for i in 0..<head.fieldCount where head[i].id == .other && head[i].name.count == name.count {
             let field = head[i].name
             guard Self.equalIgnoringCase(UnsafeBufferPointer(start: input + field.start, count: field.count), name)
             else { continue }
-            if found != nil { return nil }
-            found = head[i].value
+            if found.count == 0 { found.first = head[i].value }
+            found.count &+= 1
         }
         return found
     }

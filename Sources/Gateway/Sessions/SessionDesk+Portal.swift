@@ -36,19 +36,21 @@ extension SessionDesk {
             var live: (LiveSession, [UInt8])?
             switch await session(of: request, portal) {
             case .absent: break
-            case .dead: request.hadCookie = true
+            case .dead(let clears):
+                request.hadCookie = true
+                request.keepsCookie = !clears
             case .unavailable:
                 worker.post(.portal(ticket, nil, nil))
                 return
             case .live(let record, let session, let claims):
                 request.hadCookie = true
                 request.session = record
-                // Asking how long it lasts does not make it last longer.
-                if !sessions.isWatching(request.path) { session.touch(Self.now) }
                 live = (session, claims)
             }
             let answer = await portal.answer(request)
-            end(answer.ended.map(\.key))
+            // Asking how long it lasts does not make it last longer, nor does what another site's page asks for.
+            if !sessions.isWatching(request.path), !answer.isCrossSite { live?.0.touch(Self.now) }
+            end(answer.ended)
             for ended in answer.ended { counts.ended(ended.reason) }
             if answer.began != nil { counts.sessionCreated() }
             if request.method == "POST", request.path.hasPrefix(sessions.portal.path("login")) {
@@ -60,7 +62,7 @@ extension SessionDesk {
 
     private enum Visitor {
         case absent
-        case dead
+        case dead(clears: Bool)
         case unavailable
         case live(SessionRecord, LiveSession, [UInt8])
     }
@@ -72,16 +74,16 @@ extension SessionDesk {
         let values = cookies.values(of: name)
         guard !values.isEmpty else { return .absent }
         guard values.count == 1, !cookies.isExcessive, let id = SessionID(cookieValue: values[0].utf8) else {
-            return .dead
+            return .dead(clears: true)
         }
         let (outcome, record) = await found(id.key)
         switch outcome {
-        case .none: return .dead
+        case .none(let clears): return .dead(clears: clears)
         case .unavailable: return .unavailable
         case .live(let session, let claims):
             // Known only from the cache while the store is away: the pages need the record.
             guard let record else { return .unavailable }
-            guard portal.counts(record, at: request.host) else { return .dead }
+            guard portal.counts(record, at: request.host) else { return .dead(clears: true) }
             return .live(record, session, claims)
         }
     }

@@ -27,6 +27,8 @@ final class SessionDesk: Sendable {
     }
 
     let store: any SessionStore
+    /// Whether other processes may change what is in the store.
+    private let isShared: Bool
     let registry = SessionRegistry()
     let counts = SessionCounts()
     let state: Locked<State>
@@ -48,6 +50,7 @@ final class SessionDesk: Sendable {
         revocations: Revocations
     ) {
         self.store = store
+        isShared = store.name != "memory"
         self.revocations = revocations
         self.audit = audit
         hashing = HashingPool(accounts.hashing)
@@ -97,7 +100,7 @@ final class SessionDesk: Sendable {
     private func review(_ portal: Portal, _ directory: UserDirectory) async {
         while true {
             let changes = await portal.accountsChanged(directory)
-            end(changes.ended.map(\.key))
+            end(changes.ended)
             for ended in changes.ended {
                 counts.ended(ended.reason)
                 // A new password has not been guessed at yet.
@@ -138,8 +141,8 @@ final class SessionDesk: Sendable {
             reached()
             let now = Self.now
             guard var record else {
-                registry.forget(SessionDigest(key))
-                return (.none, nil)
+                registry.forget(SessionDigest(key), now: now)
+                return (.none(clears: mayClear(SessionDigest(key))), nil)
             }
             // The accounts may have changed while no gateway was running.
             switch state.withLock({ $0.portal })?.review(record) ?? .current {
@@ -151,14 +154,17 @@ final class SessionDesk: Sendable {
             case .end(let reason):
                 _ = try await store.end(key, reason)
                 counts.ended(reason)
-                end([key])
+                let ended = [Ended(key: key, record: record, reason: reason)]
+                end(ended)
                 let portal = state.withLock { $0.portal }
-                await portal?.outdated([Ended(key: key, record: record, reason: reason)], at: now)
-                return (.none, nil)
+                await portal?.outdated(ended, at: now)
+                return (.none(clears: true), nil)
             }
             let live = registry.admit(LiveSession(record), claims: SessionClaims.json(record), now: now)
             record.lastSeen = live.lastSeen
-            guard live.isLive(at: now) else { return (.none, nil) }
+            guard live.isLive(at: now) else {
+                return (.none(clears: !live.isEnded || mayClear(live.digest)), nil)
+            }
             return (.live(live, claims: SessionClaims.json(record)), record)
         } catch {
             counts.storeFailed()
@@ -187,14 +193,25 @@ final class SessionDesk: Sendable {
         }
     }
 
+    /// Whether the cookie of an id that counts for nothing may be cleared.
+    func mayClear(_ digest: SessionDigest) -> Bool {
+        registry.mayClear(digest, isShared: isShared, now: Self.now)
+    }
+
     // MARK: Ends
 
     /// Sessions are over: for all workers at once, before this returns; what they opened ends right after.
-    func end(_ keys: [SessionKey]) {
+    func end(_ keys: [SessionKey], _ way: SessionRegistry.EndWay = .untold) {
         guard !keys.isEmpty else { return }
         let digests = keys.map { SessionDigest($0) }
-        registry.end(digests, now: Self.now)
+        registry.end(digests, way, now: Self.now)
         tell(.ended(digests))
+    }
+
+    /// The same, for known reasons.
+    func end(_ ended: [Ended]) {
+        end(ended.filter { $0.reason == .replaced }.map(\.key), .replaced)
+        end(ended.filter { $0.reason != .replaced }.map(\.key), .finally)
     }
 
     /// What is told of sessions has changed: workers ask again.
@@ -293,7 +310,7 @@ final class SessionDesk: Sendable {
             do throws(StoreError) {
                 let ended = try await store.sweep(now: now, limit: Self.batch)
                 counts.live(try await store.count())
-                end(ended.map(\.key))
+                end(ended)
                 for one in ended { counts.ended(one.reason) }
                 await portal?.expired(ended)
                 if ended.count < Self.batch { return }

@@ -1,6 +1,7 @@
 // COLD to build, HOT to read. What follows from the sections about sessions and accounts, as the gate needs it.
 import Bytes
 import Identity
+import Policy
 import Portal
 import Settings
 
@@ -21,11 +22,14 @@ final class SessionPlan: Sendable {
     let isSecure: Bool
     /// Longest life of a cached session, in seconds.
     let cacheSeconds: Int64
+    /// The shortest pause in seconds that some route does not allow: the store is asked before one counts.
+    let shortestPause: Int64
 
-    init(portal: PortalPlan, authenticator: SessionAuthenticator, cacheSeconds: Int64) {
+    init(portal: PortalPlan, authenticator: SessionAuthenticator, cacheSeconds: Int64, rules: [Rule]) {
         self.portal = portal
         self.authenticator = authenticator
         self.cacheSeconds = cacheSeconds
+        shortestPause = rules.map(\.maximumIdle).filter { $0 > 0 }.min() ?? .max
         prefix = Array(portal.prefix.utf8)
         origins = portal.origins.map { Array($0.utf8) }
         isSecure = !portal.cookie.isInsecure

@@ -17,12 +17,32 @@ final class SessionRegistry: Sendable {
     private struct Table {
         var known: [SessionDigest: Entry] = [:]
         /// Sessions that ended a moment ago: a look-up that was under way does not bring them back.
-        var ended: [SessionDigest: Int64] = [:]
+        var ended: [SessionDigest: End] = [:]
+        /// Since when ids that the store does not know may be such as a browser had until a moment ago.
+        var doubted: [SessionDigest: Int64] = [:]
+    }
+
+    /// When a session ended, and how.
+    private struct End {
+        var at: Int64
+        var way: EndWay
+    }
+
+    /// How a session ended, as far as its browser's cookie goes.
+    enum EndWay {
+        /// The browser was given another id.
+        case replaced
+        /// In any other way.
+        case finally
+        /// The store told of the end, and nobody of the reason yet.
+        case untold
     }
 
     private let table = Locked(Table())
     /// Seconds for which an unused session is remembered.
     private static let remembrance: Int64 = 60
+    /// Most ids that are doubted; beyond that nobody's cookie is cleared on a guess.
+    private static let mostDoubted = 10_000
 
     /// The number of sessions in it.
     var count: Int { table.withLock { $0.known.count } }
@@ -51,17 +71,38 @@ final class SessionRegistry: Sendable {
     }
 
     /// The store does not know a session: if it is known here, it is over.
-    func forget(_ digest: SessionDigest) {
-        table.withLock { table in table.known.removeValue(forKey: digest)?.session.end() }
+    func forget(_ digest: SessionDigest, now: Int64) {
+        table.withLock { table in
+            guard let session = table.known.removeValue(forKey: digest)?.session else { return }
+            if session.isLive(at: now), table.ended[digest] == nil { table.doubted[digest] = now }
+            session.end()
+        }
     }
 
     /// Ends sessions for all workers of the process.
-    func end(_ digests: [SessionDigest], now: Int64) {
+    func end(_ digests: [SessionDigest], _ way: EndWay, now: Int64) {
         table.withLock { table in
             for digest in digests {
                 table.known.removeValue(forKey: digest)?.session.end()
-                table.ended[digest] = now
+                table.doubted[digest] = nil
+                let known = table.ended[digest]?.way
+                table.ended[digest] = End(at: now, way: way == .untold ? known ?? way : way)
             }
+        }
+    }
+
+    /// Whether the cookie of an id that counts for nothing may be taken back from its browser.
+    ///
+    /// Not for a minute after the id was replaced, or may have been: the browser has a new cookie of the same name by
+    /// now, and the request was under way. What `isShared` stores do not know may have been replaced at another
+    /// gateway, so it is seen here twice, a minute apart, before its cookie goes.
+    func mayClear(_ digest: SessionDigest, isShared: Bool, now: Int64) -> Bool {
+        table.withLock { table in
+            if let end = table.ended[digest] { return end.way == .finally || end.at + Self.remembrance < now }
+            if let since = table.doubted[digest] { return since + Self.remembrance < now }
+            guard isShared else { return true }
+            if table.doubted.count < Self.mostDoubted { table.doubted[digest] = now }
+            return false
         }
     }
 
@@ -83,7 +124,8 @@ final class SessionRegistry: Sendable {
     /// Forgets what no worker has in its cache and the store knows all about.
     func prune(now: Int64) {
         table.withLock { table in
-            table.ended = table.ended.filter { $0.value + Self.remembrance >= now }
+            table.ended = table.ended.filter { $0.value.at + Self.remembrance >= now }
+            table.doubted = table.doubted.filter { $0.value + 10 * Self.remembrance >= now }
             for digest in Array(table.known.keys) {
                 guard var entry = table.known.removeValue(forKey: digest) else { continue }
                 let isOld = entry.checked + Self.remembrance < now && entry.session.isWritten
