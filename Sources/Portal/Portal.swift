@@ -28,6 +28,7 @@ public final class Portal: Sendable {
     let throttle: LoginThrottle
     let users: any UsersEditing
     let isRevoked: @Sendable (SessionRecord) -> Bool
+    let resends = Resends()
     private let directory: Locked<UserDirectory>
     private let ring: Locked<KeyRing?>
 
@@ -91,10 +92,22 @@ public final class Portal: Sendable {
     public func answer(_ request: PortalRequest) async -> PortalAnswer {
         let visit = Visit(request, plan: plan)
         do throws(PortalProblem) {
-            return try await dispatch(visit)
+            return carrying(visit.query["lang"], try await dispatch(visit))
         } catch {
             return refuse(error, visit)
         }
+    }
+
+    /// A redirect to one of the portal's own pages keeps the language that was chosen; others are not ours to change.
+    private func carrying(_ language: String?, _ answer: PortalAnswer) -> PortalAnswer {
+        guard answer.status == 303, let language, PageLanguage.isTag(language),
+            let index = answer.fields.firstIndex(where: { $0.name == "Location" })
+        else { return answer }
+        let location = answer.fields[index].value
+        guard plan.owns(String(location.prefix { $0 != "?" })) else { return answer }
+        var answer = answer
+        answer.fields[index].value = PageText.link(location, language: language)
+        return answer
     }
 
     /// The key ring: configured, or a secret that the store keeps for all gateways.
