@@ -62,6 +62,7 @@ extension Portal {
             page.requestID = visit.request.requestID
             page.waitSeconds = wait
             page.retry = retry ?? ""
+            page.way = way(from: problem, visit)
             answer = self.page(.error(page), status: problem.status, note: problem.rawValue, visit)
         } else {
             var fields: [(String, JSONField)] = [
@@ -77,6 +78,18 @@ extension Portal {
         }
         if let wait { answer.add("Retry-After", String(wait)) }
         return answer
+    }
+
+    /// Where a reader goes on to after a refusal.
+    private func way(from problem: PortalProblem, _ visit: Visit) -> ErrorPage.Way? {
+        let list = ErrorPage.Way.sessions(plan.path("sessions"))
+        switch problem {
+        case .noSession, .expired, .secondFactorRequired, .wrongCredentials, .wrongCode:
+            return .login(plan.path(plan.isSibling(visit.site) ? "start" : "login"))
+        case .notFound, .noSuchSession, .methodNotAllowed, .crossSite, .staleForm: return list
+        case .noSecondFactor: return visit.session == nil ? nil : list
+        default: return nil
+        }
     }
 
     /// Fields that every answer has: nothing of the portal is kept by caches or told to other sites.

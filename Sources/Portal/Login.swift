@@ -54,6 +54,7 @@ extension Portal {
             page.action = wish.location("login", plan, withTarget: false)
             page.isStepUp = wish.stepUp > 0 && visit.session != nil
             page.account = page.isStepUp ? visit.session?.account ?? "" : typed?[FormField.user] ?? ""
+            page.cancel = page.isStepUp ? plan.afterLogin : ""
             page.error = problem?.formError
             page.waitSeconds = wait
             page.returnTo = wish.returnTo(plan)
@@ -91,14 +92,13 @@ extension Portal {
     func login(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         let visit = try await resolved(visit)
         let form = try Submission.read(visit.request)
-        let wish = LoginWish(visit, form, plan: plan)
+        var wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()
         guard visit.source != .foreign else { throw .crossSite }
         let known = visit.flow(ring, plan)
+        if known != nil { wish.isSecondTry = false }
         if !form.isJSON {
-            guard let known else {
-                return refuse(.cookiesRefused, visit, retry: wish.location("login", plan))
-            }
+            guard let known else { return withoutCookie(wish, form, ring, visit, .staleForm) }
             guard let token = form[FormField.token],
                 known.accepts(token, form: "login", ring, now: visit.now)
             else {
@@ -106,6 +106,25 @@ extension Portal {
             }
         }
         let flow = known ?? .make(now: visit.now)
+        let wanted = wish
+        guard let token = form[FormField.token], !form.isJSON else {
+            return try await tryPassword(form, wanted, flow, ring, visit, earlier: nil)
+        }
+        let name = "login:" + SessionKey(hashing: Array("\(flow.id) \(token)".utf8)).text
+        let proof = SessionKey(hashing: Array((form[FormField.user] ?? "").utf8))
+        return try await resends.run(name, proof, now: visit.now) { earlier throws(PortalProblem) in
+            try await tryPassword(form, wanted, flow, ring, visit, earlier: earlier)
+        }
+    }
+
+    private func tryPassword(
+        _ form: Submission,
+        _ wish: LoginWish,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit,
+        earlier: SessionKey?
+    ) async throws(PortalProblem) -> PortalAnswer {
         func again(_ problem: PortalProblem, wait: Int? = nil) -> PortalAnswer {
             loginForm(wish, flow, ring, visit, problem: problem, wait: wait, typed: form)
         }
@@ -142,8 +161,37 @@ extension Portal {
         }
         await renewHash(of: account, Array(password.utf8))
         let isRemembered = plan.rememberMe > 0 && form.isOn(FormField.remember)
-        let step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: stepUp?.key)
+        var step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: stepUp?.key)
+        // The browser threw the first answer to this form away, and its cookie with it.
+        var visit = visit
+        if visit.session == nil, let same = await resentOrNot(earlier, of: account.canonical, visit) {
+            (visit, step.stepUp) = (same, same.session?.key)
+        }
         return try await afterPassword(step, attempt, form, flow, ring, visit)
+    }
+
+    /// As ``resent(_:of:_:)``; a store that is away is told of when the session begins.
+    private func resentOrNot(_ earlier: SessionKey?, of account: String, _ visit: Visit) async -> Visit? {
+        (try? await resent(earlier, of: account, visit)) ?? nil
+    }
+
+    /// A form that came without the browser's cookie: a logout in another tab cleared it, or the browser refuses it.
+    ///
+    /// The first time it gets a fresh form and the cookie; if that did not come back either, it is refused.
+    func withoutCookie(
+        _ wish: LoginWish,
+        _ form: Submission,
+        _ ring: KeyRing,
+        _ visit: Visit,
+        _ problem: PortalProblem
+    ) -> PortalAnswer {
+        var wish = wish
+        guard visit.wantsPage, !wish.isSecondTry else {
+            wish.isSecondTry = false
+            return refuse(.cookiesRefused, visit, retry: wish.location("login", plan))
+        }
+        wish.isSecondTry = true
+        return loginForm(wish, .make(now: visit.now), ring, visit, problem: problem, typed: form)
     }
 
     /// Who tries, from where, on which device.

@@ -56,14 +56,21 @@ extension Portal {
         return answer
     }
 
-    /// `GET`: the form again, after a reload.
+    /// `GET`: the form again, after a reload or in another language.
     func showCode(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         let ring = try await keys()
         let wish = LoginWish(visit, plan: plan)
         guard let cookie = visit.own(.code, plan), let flow = visit.flow(ring, plan) else {
             return redirect(to: wish.location("login", plan), note: "login_expired")
         }
-        return codeForm(wish, cookie, flow, ring, visit, account: nil)
+        return try await resends.run(HalfLogin.name(cookie), nil, now: visit.now) { _ throws(PortalProblem) in
+            guard let account = try await waiting(cookie, flow, visit) else {
+                var answer = redirect(to: wish.location("login", plan), note: "login_expired")
+                answer.set(.code, "", visit, plan)
+                return answer
+            }
+            return codeForm(wish, cookie, flow, ring, visit, account: account)
+        }
     }
 
     /// `POST`: checks the code; then a session begins.
@@ -73,25 +80,87 @@ extension Portal {
         let wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()
         guard visit.source != .foreign else { throw .crossSite }
-        guard let flow = visit.flow(ring, plan) else {
-            return refuse(.cookiesRefused, visit, retry: wish.location("login", plan))
-        }
+        guard let flow = visit.flow(ring, plan) else { return withoutCookie(wish, form, ring, visit, .expired) }
         guard let cookie = visit.own(.code, plan), SessionKey(text: cookie) != nil else {
-            return startAgain(wish, flow, ring, visit)
+            return try await startAgain(wish, flow, ring, visit)
         }
-        if !form.isJSON {
-            guard let token = form[FormField.token], flow.accepts(token, form: "code " + cookie, ring, now: visit.now)
-            else { return codeForm(wish, cookie, flow, ring, visit, problem: .staleForm, account: nil) }
+        let isTimely =
+            form.isJSON
+            || form[FormField.token].map { flow.accepts($0, form: "code " + cookie, ring, now: visit.now) } ?? false
+        let code = isTimely ? form[FormField.code].flatMap { $0.utf8.count <= 64 ? $0 : nil } : nil
+        let proof = code.map { SessionKey(hashing: Array("\(cookie) \(flow.id) \($0)".utf8)) }
+        return try await resends.run(HalfLogin.name(cookie), proof, now: visit.now) { earlier throws(PortalProblem) in
+            if let again = try await resent(earlier, of: nil, visit) {
+                return try await beginAgain(wish, flow, ring, again)
+            }
+            guard let code else {
+                guard let account = try await waiting(cookie, flow, visit) else {
+                    return try await startAgain(wish, flow, ring, visit)
+                }
+                let problem = isTimely ? PortalProblem.wrongCode : .staleForm
+                return codeForm(wish, cookie, flow, ring, visit, problem: problem, account: account)
+            }
+            return try await tryCode(code, form, cookie, wish, flow, ring, visit)
         }
-        guard let code = form[FormField.code], code.utf8.count <= 64 else {
-            return codeForm(wish, cookie, flow, ring, visit, problem: .wrongCode, account: nil)
+    }
+
+    /// The same form once more, by a browser that threw the first one's answer away: a session in place of that one's.
+    private func beginAgain(
+        _ wish: LoginWish,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> PortalAnswer {
+        guard let session = visit.session, let account = accounts.account(named: session.account) else {
+            throw .expired
         }
-        // Taken, so that codes of one login are tried one after another; put back when it was wrong.
-        guard var half = try await takeHalf(cookie), visit.now < half.until, half.flow == flow.id,
-            let account = accounts.account(named: half.account), !account.isDisabled,
-            account.credentialVersion == half.credentials
-        else { return startAgain(wish, flow, ring, visit) }
         let attempt = attempt(account.canonical, exists: true, ring, visit)
+        if case .wait(let seconds, let why) = throttle.admit(attempt, isContinued: true, now: visit.now) {
+            await noteThrottled(attempt, account.canonical, why, visit)
+            return loginForm(wish, flow, ring, visit, problem: .throttled, wait: max(seconds, 1))
+        }
+        let isRemembered = plan.isRemembered(session)
+        let step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: session.key)
+        return try await begin(
+            step,
+            method: session.method,
+            strength: session.strength,
+            attempt,
+            flow,
+            ring,
+            visit
+        )
+    }
+
+    private func tryCode(
+        _ code: String,
+        _ form: Submission,
+        _ cookie: String,
+        _ wish: LoginWish,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> PortalAnswer {
+        // Taken, so that codes of one login are tried one after another; put back when it was wrong.
+        guard var half = try await takeHalf(cookie), let account = account(of: half, flow, visit) else {
+            return try await startAgain(wish, flow, ring, visit)
+        }
+        let attempt = attempt(account.canonical, exists: true, ring, visit)
+        let isRecovery =
+            form.isOn(FormField.recovery) || !code.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x20 }
+        func again(_ problem: PortalProblem, wait: Int? = nil) -> PortalAnswer {
+            codeForm(
+                wish,
+                cookie,
+                flow,
+                ring,
+                visit,
+                problem: problem,
+                wait: wait,
+                isRecovery: isRecovery && !account.recovery.isEmpty,
+                account: account
+            )
+        }
         // The first code goes with the password; further ones are guesses like any other.
         if case .wait(let seconds, let why) = throttle.admit(
             attempt,
@@ -100,16 +169,7 @@ extension Portal {
         ) {
             try await keep(half, cookie)
             await noteThrottled(attempt, account.canonical, why, visit)
-            return codeForm(
-                wish,
-                cookie,
-                flow,
-                ring,
-                visit,
-                problem: .throttled,
-                wait: max(seconds, 1),
-                account: account
-            )
+            return again(.throttled, wait: max(seconds, 1))
         }
         let verdict: CodeVerdict
         do throws(PortalProblem) {
@@ -117,7 +177,7 @@ extension Portal {
         } catch {
             throttle.released(attempt, now: visit.now)
             try await keep(half, cookie)
-            return codeForm(wish, cookie, flow, ring, visit, problem: error, account: account)
+            return again(error)
         }
         switch verdict {
         case .good(let method):
@@ -133,9 +193,11 @@ extension Portal {
             throttle.failed(attempt, now: visit.now)
             await note(AuditEvent(.failure, visit, account: account.canonical, reason: reason))
             half.attempts += 1
-            guard half.attempts < PortalLimits.codeAttempts else { return startAgain(wish, flow, ring, visit) }
+            guard half.attempts < PortalLimits.codeAttempts else {
+                return try await startAgain(wish, flow, ring, visit)
+            }
             try await keep(half, cookie)
-            return codeForm(wish, cookie, flow, ring, visit, problem: .wrongCode, account: account)
+            return again(.wrongCode)
         }
     }
 
@@ -175,18 +237,20 @@ extension Portal {
         _ visit: Visit,
         problem: PortalProblem? = nil,
         wait: Int? = nil,
-        account: Account?
+        isRecovery: Bool = false,
+        account: Account
     ) -> PortalAnswer {
         guard visit.wantsPage else { return refuse(problem ?? .secondFactorRequired, visit, retryAfter: wait) }
         var page = SecondFactorPage()
         page.action = wish.location("login/code", plan, withTarget: false)
         page.restart = wish.location("login", plan)
-        page.account = account?.name ?? ""
-        page.error = problem?.formError
+        page.account = account.name
+        page.error = isRecovery && problem == .wrongCode ? .wrongRecovery : problem?.formError
+        page.isRecovery = isRecovery
         page.waitSeconds = wait
         page.returnTo = wish.returnTo(plan)
         page.token = flow.formToken("code " + cookie, ring, now: visit.now)
-        page.offersRecovery = account.map { !$0.recovery.isEmpty } ?? true
+        page.offersRecovery = !account.recovery.isEmpty
         var answer = self.page(
             .secondFactor(page),
             status: problem?.status ?? 200,
@@ -198,8 +262,23 @@ extension Portal {
         return answer
     }
 
-    /// The half-done login is gone: from the beginning, with a word about it.
-    private func startAgain(_ wish: LoginWish, _ flow: BrowserFlow, _ ring: KeyRing, _ visit: Visit) -> PortalAnswer {
+    /// The half-done login is gone: from the beginning, with a word about it; unless it has just gone through.
+    private func startAgain(
+        _ wish: LoginWish,
+        _ flow: BrowserFlow,
+        _ ring: KeyRing,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> PortalAnswer {
+        // Its button was pressed once more while the browser was already on its way.
+        if visit.wantsPage, let session = visit.session, session.strength >= 2,
+            visit.now - session.authenticated <= Resends.seconds
+        {
+            var flow = flow
+            guard flow.counts(redirectTo: wish.target.text, now: visit.now) else { return refuse(.loop, visit) }
+            var answer = try await goOn(wish, session, note: "logged_in_already", visit)
+            answer.set(flow, ring, visit, plan)
+            return answer
+        }
         var answer = loginForm(wish, flow, ring, visit, problem: .expired)
         answer.set(.code, "", visit, plan)
         return answer
@@ -221,5 +300,21 @@ extension Portal {
     private func takeHalf(_ cookie: String) async throws(PortalProblem) -> HalfLogin? {
         let bytes = try await take(HalfLogin.name(cookie))
         return bytes.flatMap { try? JSONDecoder().decode(HalfLogin.self, from: Data($0)) }
+    }
+
+    /// Whose half-done login it is, when it is of this browser and still good.
+    private func account(of half: HalfLogin, _ flow: BrowserFlow, _ visit: Visit) -> Account? {
+        guard visit.now < half.until, half.flow == flow.id, let account = accounts.account(named: half.account),
+            !account.isDisabled, account.credentialVersion == half.credentials
+        else { return nil }
+        return account
+    }
+
+    /// Whose half-done login waits under a cookie; it goes on waiting.
+    private func waiting(_ cookie: String, _ flow: BrowserFlow, _ visit: Visit) async throws(PortalProblem) -> Account?
+    {
+        guard let half = try await takeHalf(cookie) else { return nil }
+        try await keep(half, cookie)
+        return account(of: half, flow, visit)
     }
 }

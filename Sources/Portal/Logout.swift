@@ -49,7 +49,7 @@ extension Portal {
         _ form: Submission,
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
-        for session in sessions { try checkForgery(session, form, visit) }
+        try checkForgery(sessions, form, visit)
         let isInForm = try form.flag(FormField.everywhere)
         let isInQuery = try visit.query.flag(FormField.everywhere)
         let everywhere = !sessions.isEmpty && (isInForm || isInQuery)
@@ -128,10 +128,18 @@ extension Portal {
 
     /// Refuses what another site's page may have sent: an own `Sec-Fetch-Site` or `Origin` is needed, or the session's
     /// token in `X-CSRF-Token` or the field `csrf`.
-    func checkForgery(_ session: SessionRecord, _ form: Submission, _ visit: Visit) throws(PortalProblem) {
-        if visit.source == .own { return }
+    ///
+    /// A token that came and is another session's is refused in any case: the page was made before somebody else logged
+    /// in with this browser, and what it says is not what would happen.
+    func checkForgery(_ sessions: [SessionRecord], _ form: Submission, _ visit: Visit) throws(PortalProblem) {
         let token = visit.request.single("x-csrf-token") ?? form[FormField.token] ?? ""
-        guard Same.secrets(token, session.csrf) else { throw .crossSite }
+        if visit.source == .own {
+            guard sessions.isEmpty || token.isEmpty || sessions.contains(where: { Same.secrets(token, $0.csrf) }) else {
+                throw .staleForm
+            }
+        } else {
+            guard sessions.allSatisfy({ Same.secrets(token, $0.csrf) }) else { throw .crossSite }
+        }
     }
 
     /// The request with its session looked up once more, when a cookie came but the gateway found no session.

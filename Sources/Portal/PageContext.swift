@@ -1,5 +1,6 @@
 // COLD. A page's model as the names that templates know; every value is escaped here, once.
 import Mustache
+import Sessions
 
 /// Words by path, `{{t.login.title}}`, with the page's own values filled in.
 struct PageWords: MustacheParent {
@@ -20,6 +21,8 @@ struct PageContext {
     let strings: PageStrings
     /// Language that the query asked for; carried on by forms and links.
     let chosen: String?
+    /// Where the portal's own paths begin.
+    private let prefix: String
     /// Names and what they stand for: escaped text, flags, rows.
     private(set) var names: [String: Any] = [:]
     /// Values for `{name}` in words, not escaped.
@@ -33,8 +36,9 @@ struct PageContext {
     private var carried = ""
 
     /// The context of a page.
-    init(_ page: Page, _ strings: PageStrings, chosen: String?, title: String) {
+    init(_ page: Page, _ strings: PageStrings, chosen: String?, title: String, prefix: String) {
         self.strings = strings
+        self.prefix = prefix
         self.chosen = chosen
         switch page {
         case .login(let page): fill(page)
@@ -66,14 +70,19 @@ struct PageContext {
     private func word(_ key: String, _ values: [String: String] = [:]) -> String { strings.text(key, values) ?? "" }
 
     /// Adds a link, unless it is empty or not one that may stand in a page.
+    ///
+    /// Only own pages are told the language.
     private mutating func link(_ name: String, _ target: String) {
-        put(name, PageText.link(target).map { PageText.link($0, language: chosen) })
+        let path = target.prefix { $0 != "?" && $0 != "#" }
+        let isOwn = path == prefix || path.hasPrefix(prefix + "/")
+        put(name, PageText.link(target).map { PageText.link($0, language: isOwn ? chosen : nil) })
     }
 
     private mutating func fill(_ page: LoginPage) {
         heading = word(page.isStepUp ? "login.step_up_title" : "login.title")
         names["gate"] = "half"
         link("action", page.action)
+        link("cancel", page.cancel)
         put("csrf", page.token)
         put("return_to", page.returnTo)
         put("account", page.account)
@@ -100,6 +109,8 @@ struct PageContext {
         names["offers_recovery"] = page.offersRecovery
         carry(page.returnTo, at: page.action)
         names["is_wrong"] = page.error == .wrongCode
+        names["is_wrong_recovery"] = page.error == .wrongRecovery
+        names["is_recovery"] = page.isRecovery
         problem(page.error, wait: page.waitSeconds)
     }
 
@@ -112,15 +123,18 @@ struct PageContext {
         link("home", page.home)
         put("csrf", page.token)
         put("account", page.account)
-        put("ended", page.ended.map { strings.text("sessions.ended", count: $0) })
-        if let current = page.rows.first(where: \.isCurrent) { names["current"] = row(current, now: page.now) }
-        let others = page.rows.filter { !$0.isCurrent }.map { row($0, now: page.now) }
+        put("ended", page.ended.map { $0 == 0 ? word("sessions.gone") : strings.text("sessions.ended", count: $0) })
+        var labels: [String: Int] = [:]
+        if let current = page.rows.first(where: \.isCurrent) {
+            names["current"] = row(current, now: page.now, &labels)
+        }
+        let others = page.rows.filter { !$0.isCurrent }.map { row($0, now: page.now, &labels) }
         names["rows"] = others
         names["has_rows"] = !others.isEmpty
         names["is_truncated"] = page.isTruncated
     }
 
-    private func row(_ row: SessionsPage.Row, now: Int64) -> [String: Any] {
+    private func row(_ row: SessionsPage.Row, now: Int64, _ labels: inout [String: Int]) -> [String: Any] {
         func time(_ second: Int64) -> [String: Any] {
             let words = PageTime.words(of: second, now: now, in: strings)
             return [
@@ -128,15 +142,31 @@ struct PageContext {
                 "absolute": PageText.escaped(words.absolute),
             ]
         }
-        let device = row.device.isEmpty ? word("session.unknown_device") : row.device
-        let since = PageTime.words(of: row.created, now: now, in: strings).relative
+        let device = device(row.device)
+        let since = PageTime.words(of: row.created, now: now, in: strings)
+        var label = word(
+            "sessions.end_label",
+            ["device": device, "created": since.relative, "address": row.address, "exact": since.exact]
+        )
+        // Two of the same second: who listens must still tell them apart.
+        let same = labels[label, default: 0] + 1
+        labels[label] = same
+        if same > 1 { label += " (\(same))" }
         return [
             "handle": PageText.escaped(row.handle), "device": PageText.escaped(device),
             "address": PageText.escaped(row.address), "site": PageText.escaped(row.site),
             "created": time(row.created), "last_seen": time(row.lastSeen), "ends": time(row.ends),
-            "has_second_factor": row.hasSecondFactor,
-            "end_label": PageText.escaped(word("sessions.end_label", ["device": device, "created": since])),
+            "has_second_factor": row.hasSecondFactor, "end_label": PageText.escaped(label),
         ]
+    }
+
+    /// A device as sessions hold it (`Firefox on Linux`), in the reader's language.
+    private func device(_ name: String) -> String {
+        if name.isEmpty || name == DeviceName.unknown { return word("session.unknown_device") }
+        guard let middle = name.firstRange(of: " on ") else { return name }
+        let (browser, system) = (String(name[..<middle.lowerBound]), String(name[middle.upperBound...]))
+        let named = browser == "Browser" ? word("session.browser") : browser
+        return word("session.device", ["browser": named, "system": system])
     }
 
     private mutating func fill(_ page: SignedOutPage) {
@@ -159,9 +189,13 @@ struct PageContext {
         put("text", known || page.detail.isEmpty ? word("\(key).text") : page.detail)
         put("code", page.code)
         if !page.requestID.isEmpty { put("request_id", page.requestID) }
-        put("wait", page.waitSeconds.map { word("error.wait", ["wait": PageTime.span($0, in: strings)]) })
+        put("wait", page.waitSeconds.map { word("error.wait", ["when": PageTime.ahead($0, in: strings)]) })
         link("retry", page.retry)
-        link("login", page.login)
+        switch page.way {
+        case .login(let target)?: link("login", target)
+        case .sessions(let target)?: link("sessions", target)
+        case nil: break
+        }
         if !page.note.isEmpty { put("note", page.note) }
     }
 

@@ -27,6 +27,9 @@ enum PageLanguages {
         let fallback = options.defaultLanguage.lowercased()
         var order = options.languages.map { $0.lowercased() }
         if order.isEmpty { order = [fallback] + strings.keys.sorted().filter { $0 != fallback } }
+        for (index, language) in order.enumerated() where order[..<index].contains(language) {
+            problems.append("language \(language): it is there twice")
+        }
         for language in Set(order + [fallback]).sorted() where strings[language] == nil {
             let known = strings.keys.sorted().joined(separator: ", ")
             problems.append(
@@ -50,17 +53,29 @@ enum PageLanguages {
             problems.append("\(folder): cannot be read as a folder of texts")
             return
         }
-        for file in files where file.hasPrefix("strings.") && (file.hasSuffix(".yaml") || file.hasSuffix(".yml")) {
+        var first: [String: String] = [:]
+        for file in files where !file.hasPrefix(".") && (file.hasSuffix(".yaml") || file.hasSuffix(".yml")) {
             let path = "\(folder)/\(file)"
+            guard file.hasPrefix("strings.") else {
+                warnings.append("\(path): is not read; texts are in strings.LANGUAGE.yaml, such as strings.fr.yaml")
+                continue
+            }
             let parts = file.split(separator: ".")
             guard parts.count == 3, PageLanguage.isTag(String(parts[1])) else {
                 problems.append("\(path): expected strings.LANGUAGE.yaml, such as strings.fr.yaml")
                 continue
             }
             let language = parts[1].lowercased()
+            if let other = first.updateValue(file, forKey: language) {
+                problems.append("\(path): the texts of \(language) are in \(other) already")
+                continue
+            }
             guard let text = PageFile.text(path, &problems) else { continue }
             let own = PageStrings.read(text, file: path, language: language, problems: &problems)
             problems += own.problems(against: english, file: path)
+            for (key, text) in own.texts.sorted(by: { $0.key < $1.key }) where text.isEmpty {
+                warnings.append("\(path): \(key): the text is empty")
+            }
             var all = strings[language] ?? PageStrings(language: language)
             all.overlay(own)
             let missing = all.missing(from: english)

@@ -10,6 +10,10 @@ public enum FormField {
     public static let password = "password"
     /// A code of the second factor: six digits, or a recovery code.
     public static let code = "code"
+    /// `1`: `code` is a recovery code.
+    public static let recovery = "recovery"
+    /// `1` in the address of a form: the one before came without its cookie.
+    public static let secondTry = "again"
     /// The form's token.
     public static let token = "csrf"
     /// Where to go afterwards.
@@ -54,6 +58,8 @@ public enum FormError: String, Sendable, CaseIterable {
     case wrongCredentials = "wrong_credentials"
     /// The second factor's code is wrong, or was used before.
     case wrongCode = "wrong_code"
+    /// The recovery code is wrong, or was used before.
+    case wrongRecovery = "wrong_recovery"
     /// Too many attempts; `waitSeconds` says how long.
     case throttled
     /// The form is too old, or comes from elsewhere: a fresh one is shown.
@@ -90,6 +96,8 @@ public struct LoginPage: Sendable, Equatable {
     public var offersRemember = false
     /// Whether it was ticked.
     public var remember = false
+    /// Where "cancel" of a step-up leads; empty: nowhere.
+    public var cancel = ""
 
     /// An empty form.
     public init() {}
@@ -113,6 +121,8 @@ public struct SecondFactorPage: Sendable, Equatable {
     public var token = ""
     /// Whether the account still has recovery codes.
     public var offersRecovery = false
+    /// Whether a recovery code was sent: its form is open, and has the focus.
+    public var isRecovery = false
 
     /// An empty form.
     public init() {}
@@ -120,7 +130,7 @@ public struct SecondFactorPage: Sendable, Equatable {
 
 /// `GET {prefix}/sessions`: where the account is logged in.
 public struct SessionsPage: Sendable, Equatable {
-    /// One session.
+    /// One login, with its sessions on all sites.
     public struct Row: Sendable, Equatable {
         /// Public handle, 43 characters of base64url, for the hidden field `handle`.
         public var handle: String
@@ -128,7 +138,7 @@ public struct SessionsPage: Sendable, Equatable {
         public var device: String
         /// Client address at login.
         public var address: String
-        /// Host that the session belongs to.
+        /// Hosts that it is known at, with commas between them.
         public var site: String
         /// Unix second of the login.
         public var created: Int64
@@ -138,10 +148,10 @@ public struct SessionsPage: Sendable, Equatable {
         public var ends: Int64
         /// Whether a second factor was given.
         public var hasSecondFactor: Bool
-        /// Whether it is the reader's own.
+        /// Whether it is the reader's own login.
         public var isCurrent: Bool
 
-        /// One session.
+        /// One login.
         public init(
             handle: String,
             device: String,
@@ -177,7 +187,7 @@ public struct SessionsPage: Sendable, Equatable {
     public var rows: [Row] = []
     /// Whether there are more than are shown.
     public var isTruncated = false
-    /// Number of sessions that the last form ended; nil: nothing was ended.
+    /// Number of logins that the last form ended; 0: it had ended already; nil: nothing was to be ended.
     public var ended: Int?
     /// The session's token, for the hidden fields.
     public var token = ""
@@ -215,10 +225,18 @@ public struct ErrorPage: Sendable, Equatable {
     public var waitSeconds: Int?
     /// Link that begins again; empty: none.
     public var retry = ""
-    /// Where to log in; empty where that does not help.
-    public var login = ""
     /// What went wrong in English, for whoever looks into it; empty: nothing beside the text.
     public var note = ""
+    /// Where else one may go on; nil: nowhere.
+    public var way: Way?
+
+    /// A way out.
+    public enum Way: Sendable, Equatable {
+        /// To the login.
+        case login(String)
+        /// To the list of one's sessions.
+        case sessions(String)
+    }
 
     /// An error without words.
     public init() {}

@@ -73,7 +73,7 @@ public final class PageRenderer: PageRendering {
         let english = PageLanguages.english
         var names: [String: Set<String>] = [:]
         for page in Page.samples {
-            var context = PageContext(page, english, chosen: nil, title: options.title)
+            var context = PageContext(page, english, chosen: nil, title: options.title, prefix: options.prefix)
             Self.frame(&context, language: "en", style: "", languages: read.strings, order: read.order, logo: "/logo")
             names[page.template, default: []].formUnion(Self.names(in: context.names))
         }
@@ -113,7 +113,7 @@ public final class PageRenderer: PageRendering {
                 fallback: options.defaultLanguage.lowercased()
             )
         let words = strings[language] ?? PageLanguages.english
-        var context = PageContext(page, words, chosen: chosen, title: options.title)
+        var context = PageContext(page, words, chosen: chosen, title: options.title, prefix: options.prefix)
         Self.frame(&context, language: language, style: style, languages: strings, order: languages, logo: logo)
         let html = templates.render(page.template, context.names) ?? PageText.escaped(context.heading)
         return RenderedPage(body: Array(html.utf8), language: Self.tag(language), policy: policy(reader.formOrigins))

@@ -18,9 +18,11 @@ extension Page {
         var login = LoginPage()
         (login.action, login.account, login.token, login.returnTo) = ("/auth/login", "ada", "token", "/")
         (login.error, login.isStepUp, login.offersRemember, login.remember) = (.wrongCredentials, true, true, true)
+        login.cancel = "/"
         var factor = SecondFactorPage()
         (factor.action, factor.restart, factor.account) = ("/auth/login/code", "/auth/login", "ada")
         (factor.error, factor.token, factor.returnTo, factor.offersRecovery) = (.wrongCode, "token", "/", true)
+        factor.isRecovery = true
         var sessions = SessionsPage()
         (sessions.action, sessions.logoutAction, sessions.home) = ("/auth/sessions", "/auth/logout", "/")
         (sessions.account, sessions.token, sessions.ended, sessions.isTruncated) = ("ada", "token", 1, true)
@@ -42,12 +44,15 @@ extension Page {
         var error = ErrorPage()
         (error.status, error.code, error.detail, error.requestID) = (404, "not_found", "No such page.", "0123")
         (error.waitSeconds, error.retry) = (5, "/auth/login")
-        (error.login, error.note) = ("/auth/login", "The service could not be reached.")
+        error.note = "The service could not be reached."
         var confirm = ConfirmPage()
         (confirm.action, confirm.account, confirm.token) = ("/auth/logout", "ada", "token")
         (confirm.returnTo, confirm.cancel) = ("/", "/")
+        error.way = .login("/auth/login")
+        var other = error
+        other.way = .sessions("/auth/sessions")
         return [
-            .login(login), .secondFactor(factor), .sessions(sessions), .signedOut(out), .error(error),
+            .login(login), .secondFactor(factor), .sessions(sessions), .signedOut(out), .error(error), .error(other),
             .confirm(confirm),
             .login(LoginPage()), .secondFactor(SecondFactorPage()), .sessions(SessionsPage()),
             .signedOut(SignedOutPage()), .error(ErrorPage()), .confirm(ConfirmPage()),

@@ -23,12 +23,10 @@ struct PageTemplates: Sendable {
         "message": PackageResources.message_mustache,
         "session": PackageResources.session_mustache,
     ]
-    /// Without these a form cannot work.
-    private static let needed: [String: [String]] = [
-        "login": ["action", "csrf", "return_to"],
-        "second_factor": ["action", "csrf", "return_to"],
-        "sessions": ["action", "logout_action", "csrf", "handle"],
-        "confirm": ["action", "csrf"],
+    /// What the content security policy keeps from working.
+    private static let refused = [
+        "<script", "<style", " style=", " onclick=", "<iframe", " src=\"http", " src=http", " rel=\"stylesheet",
+        " rel=stylesheet",
     ]
 
     private var texts: [String: String] = [:]
@@ -107,12 +105,10 @@ struct PageTemplates: Sendable {
         var known: [String: Set<String>] = [:]
         for page in Self.pages {
             var seen: Set<String> = []
-            var used: Set<String> = []
-            visit(page, tags, path: [], seen: &seen, used: &used, &problems)
+            visit(page, tags, path: [], seen: &seen, &problems)
             for name in seen { known[name, default: []].formUnion(names[page] ?? []) }
-            for name in Self.needed[page] ?? [] where !used.contains(name) && problems.isEmpty {
-                problems.append("\(file(page)): a form does not work without {{\(name)}}")
-            }
+            guard problems.isEmpty else { continue }
+            problems += PageForms.problems(page, seen.sorted().compactMap { texts[$0] }).map { "\(file(page)): \($0)" }
         }
         for (name, path) in files.sorted(by: { $0.key < $1.key }) {
             guard let own = known[name] else {
@@ -122,7 +118,7 @@ struct PageTemplates: Sendable {
             }
             for tag in tags[name] ?? [] { check(tag, path, own, strings, &problems) }
             let text = texts[name]?.lowercased() ?? ""
-            for word in ["<script", " style="] where text.contains(word) {
+            for word in Self.refused where text.contains(word) {
                 warnings.append("\(path): \(word)…: the content security policy does not let it work")
             }
         }
@@ -163,15 +159,10 @@ struct PageTemplates: Sendable {
         _ tags: [String: [PageTag]],
         path: [String],
         seen: inout Set<String>,
-        used: inout Set<String>,
         _ problems: inout [String]
     ) {
         seen.insert(name)
-        for tag in tags[name] ?? [] {
-            guard tag.kind == ">" || tag.kind == "<" else {
-                used.insert(tag.name)
-                continue
-            }
+        for tag in tags[name] ?? [] where tag.kind == ">" || tag.kind == "<" {
             let place = "\(file(name)):\(tag.line)"
             if texts[tag.name] == nil {
                 let nearest = Nearest.of(tag.name, in: texts.keys)
@@ -181,7 +172,7 @@ struct PageTemplates: Sendable {
                 let problem = "\(place): \(tag.name) is a part of itself"
                 if !problems.contains(problem) { problems.append(problem) }
             } else {
-                visit(tag.name, tags, path: path + [name], seen: &seen, used: &used, &problems)
+                visit(tag.name, tags, path: path + [name], seen: &seen, &problems)
             }
         }
     }

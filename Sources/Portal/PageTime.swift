@@ -3,26 +3,24 @@ import Glibc
 
 /// Time as words.
 enum PageTime {
-    /// `datetime` attribute, relative and absolute words; not escaped.
+    /// `datetime` attribute, relative and absolute words, and the latter to the second; not escaped.
     static func words(
         of time: Int64,
         now: Int64,
         in strings: PageStrings
-    ) -> (iso: String, relative: String, absolute: String) {
+    ) -> (iso: String, relative: String, absolute: String, exact: String) {
         var seconds = time_t(max(0, min(time, 253_402_300_799)))
         var parts = tm()
         gmtime_r(&seconds, &parts)
         let (year, month) = (String(Int(parts.tm_year) + 1900), Int(parts.tm_mon) + 1)
         let (hour, minute) = (padded(parts.tm_hour), padded(parts.tm_min))
         let iso = "\(year)-\(padded(Int32(month)))-\(padded(parts.tm_mday))T\(hour):\(minute):\(padded(parts.tm_sec))Z"
-        let absolute = strings.text(
-            "time.absolute",
-            [
-                "day": String(parts.tm_mday), "month": strings.text("month.m\(month)") ?? "", "year": year,
-                "hour": hour, "minute": minute,
-            ]
-        )
-        return (iso, relative(time, now: now, in: strings), absolute ?? iso)
+        let values = [
+            "day": String(parts.tm_mday), "month": strings.text("month.m\(month)") ?? "", "year": year,
+            "hour": hour, "minute": minute, "second": padded(parts.tm_sec),
+        ]
+        let absolute = strings.text("time.absolute", values) ?? iso
+        return (iso, relative(time, now: now, in: strings), absolute, strings.text("time.exact", values) ?? iso)
     }
 
     private static func relative(_ time: Int64, now: Int64, in strings: PageStrings) -> String {
@@ -42,6 +40,15 @@ enum PageTime {
         case ..<91: strings.text("time.seconds", count: max(1, seconds))
         case ..<5401: strings.text("time.minutes", count: (seconds + 59) / 60)
         default: strings.text("time.hours", count: (seconds + 3599) / 3600)
+        }
+    }
+
+    /// The same as a point in time: `in a minute`.
+    static func ahead(_ seconds: Int, in strings: PageStrings) -> String {
+        switch seconds {
+        case ..<91: strings.text("time.in_seconds", count: max(1, seconds))
+        case ..<5401: strings.text("time.in_minutes", count: (seconds + 59) / 60)
+        default: strings.text("time.in_hours", count: (seconds + 3599) / 3600)
         }
     }
 

@@ -28,6 +28,7 @@ public final class Portal: Sendable {
     let throttle: LoginThrottle
     let users: any UsersEditing
     let isRevoked: @Sendable (SessionRecord) -> Bool
+    let resends = Resends()
     private let directory: Locked<UserDirectory>
     private let ring: Locked<KeyRing?>
 
@@ -92,7 +93,7 @@ public final class Portal: Sendable {
         let visit = Visit(request, plan: plan)
         var answer: PortalAnswer
         do throws(PortalProblem) {
-            answer = try await dispatch(visit)
+            answer = carrying(visit.query["lang"], try await dispatch(visit))
         } catch {
             answer = refuse(error, visit)
         }
@@ -100,6 +101,18 @@ public final class Portal: Sendable {
         if request.hadCookie, !request.keepsCookie, answer.note == PortalProblem.noSession.rawValue {
             answer.setSession("", visit, plan)
         }
+        return answer
+    }
+
+    /// A redirect to one of the portal's own pages keeps the language that was chosen; others are not ours to change.
+    private func carrying(_ language: String?, _ answer: PortalAnswer) -> PortalAnswer {
+        guard answer.status == 303, let language, PageLanguage.isTag(language),
+            let index = answer.fields.firstIndex(where: { $0.name == "Location" })
+        else { return answer }
+        let location = answer.fields[index].value
+        guard plan.owns(String(location.prefix { $0 != "?" })) else { return answer }
+        var answer = answer
+        answer.fields[index].value = PageText.link(location, language: language)
         return answer
     }
 

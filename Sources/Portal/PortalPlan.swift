@@ -99,6 +99,8 @@ public struct PortalPlan: Sendable {
     public var argon2 = Argon2Settings()
     /// Whether a login that cannot be audited is refused.
     public var auditDenies = false
+    /// Most bytes of a return target as the value of a field: a request line must hold it, and a form.
+    public var codedTarget = PortalLimits.body * 3 / 4 - PortalLimits.beside
 
     /// All defaults.
     public init() {}
@@ -242,12 +244,14 @@ enum Origin {
 }
 
 extension PortalPlan {
-    /// As configured; `auditDenies`: whether a login that cannot be audited is refused.
+    /// As configured; `auditDenies`: whether a login that cannot be audited is refused; `requestLine`: the longest that
+    /// listeners take.
     public init(
         portal: PortalSettings,
         sessions: SessionSettings,
         accounts: AccountSettings,
-        auditDenies: Bool = false
+        auditDenies: Bool = false,
+        requestLine: Int = 8192
     ) {
         prefix = portal.prefix
         afterLogin = portal.afterLogin
@@ -265,5 +269,6 @@ extension PortalPlan {
         secondFactor = accounts.secondFactor
         argon2 = accounts.argon2
         self.auditDenies = auditDenies
+        codedTarget = max(0, min(codedTarget, requestLine - PortalLimits.beside))
     }
 }

@@ -125,7 +125,11 @@ public enum PortalLimits {
     /// Most fields of a form, a query or a JSON object.
     public static let fields = 32
     /// Most bytes of a return target.
-    public static let target = 2048
+    public static let target = 8192
+    /// Most bytes of a path that is handed over to another site: it waits in the store.
+    static let handedTarget = 2048
+    /// Bytes of a request line that are no return target: method, path of the form, state, language.
+    static let beside = 1024
     /// Most bytes of a login name.
     public static let name = 256
     /// Most bytes of a password.

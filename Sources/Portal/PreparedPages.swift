@@ -110,7 +110,7 @@ public final class PreparedPages: Sendable {
                     page.code = status == 401 ? Self.codes[kind] ?? code : code
                     page.requestID = PageSlot.requestID.mark
                     page.note = PageSlot.detail.mark
-                    if kind != .plain { page.login = PageSlot.login.mark }
+                    if kind != .plain { page.way = .login(PageSlot.login.mark) }
                     pages.append(PreparedPage(render(page, language)))
                 }
             }

@@ -9,13 +9,14 @@ public enum ReturnTarget: Sendable, Equatable {
 
     /// `text` when it is a path that every browser takes for one of the same host, else nil.
     ///
-    /// It begins with one `/`, is at most 2 KiB of visible US-ASCII without `\`, and has no dot segments; its path, decoded
-    /// once, has neither control characters nor backslashes and still begins with one `/`. The portal's own paths are
+    /// It begins with one `/`, is at most 8 KiB of visible US-ASCII without `\`, of which a form and a query can be made
+    /// (``PortalPlan/codedTarget``), and has no dot segments; its path, decoded once, has neither control characters nor backslashes and still begins with one `/`. The portal's own paths are
     /// none, but for the list of sessions: they would lead back to the login.
     public static func local(_ text: String, plan: PortalPlan) -> String? {
         let bytes = Array(text.utf8)
         guard bytes.count <= PortalLimits.target, bytes.first == UInt8(ascii: "/"),
-            bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") })
+            bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") }),
+            PercentCoding.count(bytes) <= plan.codedTarget
         else { return nil }
         let end = bytes.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") } ?? bytes.count
         guard let path = PercentCoding.decode(bytes[..<end]) else { return nil }
@@ -41,7 +42,8 @@ public enum ReturnTarget: Sendable, Equatable {
         for known in [origin] + sites where text.hasPrefix(known) {
             let rest = String(text.dropFirst(known.count))
             guard let path = local(rest.isEmpty ? "/" : rest, plan: plan) else { continue }
-            return known == origin ? .local(path) : .site(origin: known, path: path)
+            if known == origin { return .local(path) }
+            return .site(origin: known, path: path.utf8.count <= PortalLimits.handedTarget ? path : "/")
         }
         return nil
     }
@@ -77,14 +79,25 @@ enum PercentCoding {
         return decoded
     }
 
+    /// Bytes of the coded text.
+    static func count(_ text: [UInt8]) -> Int {
+        text.reduce(0) { $0 + (isPlain($1) ? 1 : 3) }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e, 0x2f: true
+        default: false
+        }
+    }
+
     /// All but unreserved characters and `/` coded: fit for the value of a query field.
     static func encode(_ text: String) -> String {
         var coded = ""
         for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e, 0x2f:
+            if isPlain(byte) {
                 coded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
+            } else {
                 let digits = Array("0123456789ABCDEF")
                 coded += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
             }

@@ -11,11 +11,11 @@ extension Portal {
         let isTruncated = all.count > PortalLimits.rows
         if isTruncated { all.removeLast(all.count - PortalLimits.rows) }
         if !all.contains(where: { $0.key == session.key }) { all.append(session) }
-        let rows = all.sorted { ($0.created, $0.key.text) > ($1.created, $1.key.text) }.map { row($0, session) }
+        all.sort { ($0.created, $0.key.text) > ($1.created, $1.key.text) }
         guard visit.wantsPage else {
             return json(
                 [
-                    ("sessions", .list(rows.map(Portal.json))), ("truncated", .flag(isTruncated)),
+                    ("sessions", .list(all.map { Portal.json($0, session) })), ("truncated", .flag(isTruncated)),
                     ("csrf_token", .text(session.csrf)),
                 ],
                 note: "sessions"
@@ -26,9 +26,10 @@ extension Portal {
         page.logoutAction = plan.path("logout")
         page.home = plan.afterLogin
         page.account = session.account
-        page.rows = rows
+        page.rows = Portal.logins(all, session)
         page.isTruncated = isTruncated
-        page.ended = visit.query["ended"].flatMap { Int($0) }.map { min(max($0, 0), StoreLimits.page) }
+        // One form ends one login; none when it had ended already.
+        page.ended = visit.query["ended"].flatMap { Int($0) }.flatMap { (0...1).contains($0) ? $0 : nil }
         page.token = session.csrf
         page.now = visit.now
         return self.page(
@@ -61,11 +62,15 @@ extension Portal {
     ) async throws(PortalProblem) -> PortalAnswer {
         let visit = try await resolved(visit)
         guard let session = visit.session else { return loginFirst(visit) }
-        try checkForgery(session, form, visit)
+        try checkForgery([session], form, visit)
         // Of other people's sessions one does not learn that they are there.
         guard let key = SessionKey(text: handle), let found = try await find(key, now: visit.now),
             found.account == session.account, found.issuer == session.issuer
-        else { throw .noSuchSession }
+        else {
+            // What the reader of a page wanted is so already; the list shows it.
+            guard visit.wantsPage else { throw .noSuchSession }
+            return redirect(to: plan.path("sessions") + "?ended=0", note: PortalProblem.noSuchSession.rawValue)
+        }
         let isOwn = found.family == session.family
         let filter = SessionFilter(account: found.account, family: found.family)
         let ended = try await end(where: filter, isOwn ? .logout : .revoked)
@@ -73,7 +78,7 @@ extension Portal {
         if isOwn { return finishLogout(ended, everywhere: false, form, visit) }
         var answer =
             visit.wantsPage
-            ? redirect(to: plan.path("sessions") + "?ended=\(ended.count)", note: "revoked")
+            ? redirect(to: plan.path("sessions") + "?ended=\(min(ended.count, 1))", note: "revoked")
             : json([("ended", .number(Int64(ended.count)))], note: "revoked")
         answer.ended = ended
         return answer
@@ -89,26 +94,48 @@ extension Portal {
         return redirect(to: location, note: "no_session")
     }
 
-    private func row(_ record: SessionRecord, _ own: SessionRecord) -> SessionsPage.Row {
-        SessionsPage.Row(
-            handle: record.key.text,
-            device: record.device,
-            address: record.address,
-            site: record.site,
-            created: record.created,
-            lastSeen: record.lastSeen,
-            ends: min(record.idleDeadline, record.expires),
-            hasSecondFactor: record.strength >= 2,
-            isCurrent: record.key == own.key
+    /// One row for each login, with all of its sites: for people, several sites in one browser are one device.
+    static func logins(_ sessions: [SessionRecord], _ own: SessionRecord) -> [SessionsPage.Row] {
+        var order: [String] = []
+        var families: [String: [SessionRecord]] = [:]
+        for session in sessions {
+            if families[session.family] == nil { order.append(session.family) }
+            families[session.family, default: []].append(session)
+        }
+        return order.compactMap { row(families[$0] ?? [], own) }
+    }
+
+    /// The sessions of one login, newest first, as a row.
+    private static func row(_ sessions: [SessionRecord], _ own: SessionRecord) -> SessionsPage.Row? {
+        // Where somebody typed the password.
+        guard let login = sessions.last(where: { !$0.method.hasPrefix("handoff:") }) ?? sessions.last else {
+            return nil
+        }
+        let isCurrent = login.family == own.family
+        var sites = [login.site]
+        for session in sessions.reversed() where !sites.contains(session.site) { sites.append(session.site) }
+        return SessionsPage.Row(
+            handle: isCurrent ? own.key.text : login.key.text,
+            device: login.device,
+            address: login.address,
+            site: sites.joined(separator: ", "),
+            created: sessions.map(\.created).min() ?? login.created,
+            lastSeen: sessions.map(\.lastSeen).max() ?? login.lastSeen,
+            ends: sessions.map { min($0.idleDeadline, $0.expires) }.max() ?? login.expires,
+            hasSecondFactor: login.strength >= 2,
+            isCurrent: isCurrent
         )
     }
 
-    private static func json(_ row: SessionsPage.Row) -> JSONField {
+    private static func json(_ record: SessionRecord, _ own: SessionRecord) -> JSONField {
         .object([
-            ("handle", .text(row.handle)), ("device", .text(row.device)), ("address", .text(row.address)),
-            ("site", .text(row.site)), ("created", .number(row.created)), ("last_seen", .number(row.lastSeen)),
-            ("ends", .number(row.ends)), ("second_factor", .flag(row.hasSecondFactor)),
-            ("current", .flag(row.isCurrent)),
+            ("handle", .text(record.key.text)), ("device", .text(record.device)), ("address", .text(record.address)),
+            ("site", .text(record.site)), ("created", .number(record.created)), ("last_seen", .number(record.lastSeen)),
+            ("ends", .number(min(record.idleDeadline, record.expires))), ("second_factor", .flag(record.strength >= 2)),
+            ("current", .flag(record.key == own.key)),
+            // Sessions of one login on several sites have the same; it is of no other use.
+            ("login", .text(String(SessionKey(hashing: Array(("login " + record.family).utf8)).text.prefix(16)))),
+            ("current_login", .flag(record.family == own.family)),
         ])
     }
 }

@@ -109,6 +109,8 @@ struct LoginWish: Sendable, Equatable {
     var state: String?
     /// 0: a login; 1: a fresh one of the same account; 2: one with a second factor.
     var stepUp = 0
+    /// Whether the form came without its cookie before.
+    var isSecondTry = false
 
     /// Out of query and form; a target that is not allowed becomes the default.
     init(_ visit: Visit, _ form: Submission? = nil, plan: PortalPlan) {
@@ -120,6 +122,7 @@ struct LoginWish: Sendable, Equatable {
         state = visit.query["state"].flatMap { SessionKey(text: $0) == nil ? nil : $0 }
         let steps = [form?[FormField.stepUp], visit.query[FormField.stepUp]].map { $0.flatMap { Int($0) } ?? 0 }
         stepUp = min(max(steps[0], steps[1], 0), 2)
+        isSecondTry = visit.query.isOn(FormField.secondTry)
     }
 
     /// For `return_to`; empty when it is the default.
@@ -131,6 +134,7 @@ struct LoginWish: Sendable, Equatable {
         if withTarget, !returnTo(plan).isEmpty { fields.append("return_to=" + PercentCoding.encode(target.text)) }
         if let state { fields.append("state=\(state)") }
         if stepUp > 0 { fields.append("step_up=\(stepUp)") }
+        if isSecondTry, !withTarget { fields.append("\(FormField.secondTry)=1") }
         return plan.path(rest) + (fields.isEmpty ? "" : "?" + fields.joined(separator: "&"))
     }
 }

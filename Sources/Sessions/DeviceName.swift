@@ -3,13 +3,13 @@
 /// Readable names of browsers and programs: `Firefox on Windows`.
 public enum DeviceName {
     /// Most characters of a name.
-    public static let longest = 64
+    public static let longest = 40
     /// What is not recognised.
     public static let unknown = "Unknown device"
     /// Most bytes of a `User-Agent` that are looked at.
     private static let looked = 512
 
-    /// The name for a `User-Agent`; letters, digits, spaces and `.-_/` only, at most 64 of them.
+    /// The name for a `User-Agent`; letters, digits, spaces and `.-_/` only, at most 40 of them.
     public static func make(userAgent: String) -> String {
         let agent = String(decoding: userAgent.utf8.prefix(looked), as: UTF8.self)
         let browser = browsers.first { agent.contains($0.mark) }?.name

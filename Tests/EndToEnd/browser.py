@@ -256,6 +256,18 @@ class Page:
         """Whether one has to scroll sideways."""
         return self.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
+    def sticking_out(self):
+        """What reaches out of the card or of the window, where a hidden overflow cuts it off."""
+        return self.evaluate(
+            """(() => { const card = document.querySelector('main')?.getBoundingClientRect();
+            const out = (e, left, right) => { const r = e.getBoundingClientRect();
+              return r.width > 0 && (r.left < left - 1 || r.right > right + 1) };
+            const name = e => `${e.tagName} ${e.className} ${e.innerText?.slice(0, 30)}`;
+            const inside = card ? [...document.querySelectorAll('main .inside *')].filter(e => out(e, card.left, card.right)) : [];
+            const all = [...document.querySelectorAll('.brand, .brand span, footer, footer *')].filter(e => out(e, 0, innerWidth));
+            return [...inside, ...all].map(name) })()"""
+        )
+
     def complaints(self, policy=False):
         """Errors that the console tells of; only violations of the content security policy, if so asked."""
         found = []

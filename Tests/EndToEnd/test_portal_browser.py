@@ -84,6 +84,7 @@ class Person:
         """Nothing serious for axe, nothing wider than the window, no complaint of the policy; a picture if wanted."""
         self.case.assertEqual(self.page.findings(), [], name)
         self.case.assertFalse(self.page.overflows(), name)
+        self.case.assertEqual(self.page.sticking_out(), [], name)
         self.case.assertEqual(self.page.complaints(policy=True), [], name)
         self.case.assertEqual(self.page.evaluate("document.querySelectorAll('script, [style]').length"), 0, name)
         if PICTURES:

@@ -336,7 +336,9 @@ class SecondFactor(Base):
         jar = {CODE: victim.jar[CODE], FLOW: attacker.jar[FLOW]}
         other = Browser(self.totp.port, jars={HOST: jar})
         page = other.navigate("/auth/login/code")
-        form = page.page.forms[0]
+        self.assertEqual((page.status, page.location), (303, "/auth/login"))
+        self.assertNotIn(TINA, page.text)
+        other.jar[CODE] = victim.jar[CODE]
         reply = other.post(form["action"], {**form["fields"], "code": self.clock.next()})
         self.assertIsNone(other.session)
 

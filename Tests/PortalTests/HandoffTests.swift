@@ -1,4 +1,5 @@
 // COLD. One login for several domains, and that nobody else can take it.
+import Foundation
 @testable import Portal
 import Sessions
 import Settings
@@ -94,6 +95,22 @@ struct HandoffTests {
         _ = await browser.send("POST", "/auth/logout", form: [])
         #expect(await browser.follow(last).status == 400)
         #expect(try await rig.store.count() == 0)
+    }
+
+    @Test("the list shows one login with all of its sites as one")
+    func oneRow() async throws {
+        let rig = try rig()
+        let browser = Browser(rig)
+        _ = await start(browser)
+        rig.clock.advance(1)
+        await browser.follow(await submit(browser))
+        await browser.send("GET", "/auth/sessions")
+        let page = try #require(rig.pages.sessions)
+        #expect(page.rows.map(\.isCurrent) == [true])
+        #expect(page.rows.first?.site == "login.example.com, shop.example.org")
+        let list = await browser.send("GET", "/auth/sessions", accept: "application/json")
+        #expect(list.text.components(separatedBy: #""current":true"#).count == 2)
+        #expect(list.text.components(separatedBy: #""current_login":true"#).count == 3)
     }
 
     @Test("a code is of no use in another browser or at another host")

@@ -137,14 +137,38 @@ struct LoginTests {
         #expect(await owner.login().status == 303)
     }
 
-    @Test("a browser that keeps no cookies gets a page that says so")
+    @Test("a browser that keeps no cookies gets a page that says so, at the second try")
     func noCookies() async throws {
         let rig = try Rig()
         let browser = Browser(rig)
         browser.keepsCookies = false
-        let answer = await browser.login()
-        #expect(answer.status == 400)
+        #expect(await browser.login().status == 403)
+        let page = try #require(rig.pages.login)
+        #expect(page.error == .staleForm)
+        let form = [("username", "ada"), ("password", "correct horse battery"), ("csrf", page.token)]
+        #expect(await browser.send("POST", page.action, form: form).status == 400)
         #expect(rig.pages.error?.code == "cookies_refused")
+        #expect(rig.pages.error?.retry == "/auth/login")
+    }
+
+    @Test("a form whose cookie a logout in another tab cleared is shown afresh, and then works")
+    func clearedCookie() async throws {
+        let rig = try Rig()
+        let browser = Browser(rig)
+        await browser.send("GET", "/auth/login?return_to=/app")
+        let old = try #require(rig.pages.login)
+        browser.jar = [:]
+        func send(_ page: LoginPage, _ password: String = "correct horse battery") async -> PortalAnswer {
+            let fields = [("username", "ada"), ("password", password), ("return_to", page.returnTo)]
+            return await browser.send("POST", page.action, form: fields + [("csrf", page.token)])
+        }
+        #expect(await send(old).status == 403)
+        let fresh = try #require(rig.pages.login)
+        #expect((fresh.error, fresh.account, fresh.returnTo) == (.staleForm, "ada", "/app"))
+        // The cookie came back: should it be lost again, that is a new story.
+        #expect(await send(fresh, "wrong horse battery").status == 401)
+        #expect(rig.pages.login?.action == "/auth/login")
+        #expect(await send(fresh).location == "/app")
     }
 
     @Test("a browser that keeps the form's cookie but not the session's is stopped at its third round")

@@ -177,9 +177,13 @@ struct LogoutTests {
         await otto.enter(rig.code())
         let his = try #require(await otto.session()).key.text
         let unknown = SessionID.make().key.text
+        let own = [(name: "origin", value: "https://app.example.com")]
         for handle in [his, unknown, "x", ""] {
             let answer = await ada.send("POST", "/auth/sessions", form: [("handle", handle)])
-            #expect(answer.status == 404)
+            #expect(answer.location == "/auth/sessions?ended=0")
+            #expect(
+                await ada.send("POST", "/auth/sessions", json: #"{"handle":"\#(handle)"}"#, fields: own).status == 404
+            )
         }
         #expect(await otto.session() != nil)
     }
@@ -191,5 +195,44 @@ struct LogoutTests {
         #expect(await browser.login(at: "/auth/login?return_to=/auth/sessions").location == "/auth/sessions")
         let program = Browser(browser.rig)
         #expect(await program.send("GET", "/auth/sessions", accept: "application/json").status == 401)
+    }
+
+    @Test("a page that was made for somebody else ends nothing; a program needs no token")
+    func otherToken() async throws {
+        let rig = try Rig()
+        let (browser, other) = (Browser(rig), Browser(rig))
+        await browser.login()
+        await browser.send("GET", "/auth/sessions")
+        let old = try #require(rig.pages.sessions)
+        await other.login()
+        let handle = try #require(await other.session()).key.text
+        await browser.send("POST", "/auth/logout", form: [("csrf", old.token)])
+        await browser.login("otto")
+        await browser.enter(rig.code())
+        for more in [[], [("everywhere", "true")]] {
+            let answer = await browser.send("POST", "/auth/logout", form: [("csrf", old.token)] + more)
+            #expect(answer.status == 403)
+            #expect(rig.pages.error?.code == "stale_form")
+            #expect(rig.pages.error?.way == .sessions("/auth/sessions"))
+        }
+        let revoked = await browser.send("POST", "/auth/sessions", form: [("handle", handle), ("csrf", old.token)])
+        #expect(revoked.status == 403)
+        #expect(await browser.session() != nil)
+        #expect(
+            await browser.send("POST", "/auth/logout", json: "{}", fields: [("origin", "https://app.example.com")])
+                .status == 200
+        )
+        #expect(await browser.session() == nil)
+    }
+
+    @Test("what an address says of ended sessions is believed as far as a form can end them")
+    func endedInAddress() async throws {
+        let rig = try Rig()
+        let browser = Browser(rig)
+        await browser.login()
+        for (text, expected) in [("777", nil), ("-1", nil), ("x", nil), ("1", 1), ("0", 0)] as [(String, Int?)] {
+            await browser.send("GET", "/auth/sessions?ended=\(text)")
+            #expect(rig.pages.sessions?.ended == expected)
+        }
     }
 }

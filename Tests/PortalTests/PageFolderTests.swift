@@ -93,6 +93,21 @@ struct PageFolderTests {
                 "error.mustache:1: there is no text {{t.error.retri}}; nearest is {{t.error.retry}}"
             ),
             ("login.mustache", "{{action}}{{return_to}}", "login.mustache: a form does not work without {{csrf}}"),
+            (
+                "login.mustache", "{{!csrf}}{{action}}{{return_to}}",
+                "login.mustache: a form does not work without {{csrf}}"
+            ),
+            (
+                "login.mustache", "<!-- {{csrf}} -->{{action}}{{return_to}}",
+                "login.mustache: a form does not work without {{csrf}}"
+            ),
+            ("login.mustache", "{{csrf}}{{action}}{{return_to}}", "login.mustache: there is no <form method=\"post\">"),
+            (
+                "login.mustache",
+                "<form method='post' action='{{action}}'><input name=csrf value='{{csrf}}'><input name='return_to' "
+                    + "value='{{return_to}}'><input name='username'>",
+                "login.mustache: a form does not work without a field with name=\"password\""
+            ),
             ("portal.css", "</STYLE>", "portal.css: a style sheet cannot hold \"</style\""),
             (
                 "strings.en.yaml", "login:\n  titel: x",
@@ -111,6 +126,28 @@ struct PageFolderTests {
         try put(file, text)
         let found = problems()
         #expect(found.contains(expected), "\(found)")
+    }
+
+    @Test("a file of texts that is not read is told, two of one language and a language twice are refused")
+    func languageFiles() throws {
+        defer { remove() }
+        try put("fr.yaml", "name: Français")
+        try put("strings-fr.yaml", "name: Français")
+        #expect(try PageRenderer(options).warnings.count == 2)
+        try put("strings.en.yaml", "login: {submit: ''}")
+        try put("error.mustache", "<img src=https://cdn.example/x.png>")
+        #expect(try PageRenderer(options).warnings.count == 4)
+        try put("strings.de.yaml", "name: A")
+        try put("strings.DE.yml", "name: B")
+        #expect(problems() == ["strings.de.yaml: the texts of de are in strings.DE.yml already"])
+        var options = PageOptions()
+        options.languages = ["de", "en", "DE"]
+        do throws(PageProblems) {
+            _ = try PageRenderer(options)
+            Issue.record("it was accepted")
+        } catch {
+            #expect(error.messages == ["language de: it is there twice"])
+        }
     }
 
     @Test("a language without texts, a folder and a logo that are not there are told together")

@@ -61,7 +61,7 @@ struct ReturnTargetTests {
         ]
         all += ["//auth/login", "/auth/./login", "/auth//login", "/auth/sessions/x", "/auth/handoff?code=x", "/aut%68"]
         all += ["/%", "/%2", "/a%", "/a%2", "/a%g0"]
-        all += ["/" + String(repeating: "a", count: 2048)]
+        all += ["/" + String(repeating: "a", count: 8192)]
         return all
     }
 
@@ -84,11 +84,25 @@ struct ReturnTargetTests {
         #expect(check("https://shop.example.org/auth/login") == nil)
     }
 
-    @Test("a target of 2 KiB is the longest")
+    @Test("a target of 8 KiB is the longest, and one of which a request line and a form can be made")
     func longest() {
-        let path = "/" + String(repeating: "a", count: 2047)
+        let path = "/" + String(repeating: "a", count: 8191)
         #expect(check(path) == .local(path))
         #expect(check(path + "a") == nil)
+        let coded = "/?" + String(repeating: "=", count: (plan.codedTarget - 4) / 3)
+        #expect(check(coded) == .local(coded))
+        #expect(check(coded + "==") == nil)
+        var small = plan
+        small.codedTarget = 1000
+        #expect(ReturnTarget.local("/" + String(repeating: "a", count: 999), plan: small) != nil)
+        #expect(ReturnTarget.local("/" + String(repeating: "a", count: 1000), plan: small) == nil)
+    }
+
+    @Test("another site gets no more of a path than a hand-off can keep")
+    func handedPath() {
+        let path = "/" + String(repeating: "a", count: 2047)
+        #expect(check("https://shop.example.org" + path) == .site(origin: "https://shop.example.org", path: path))
+        #expect(check("https://shop.example.org" + path + "a") == .site(origin: "https://shop.example.org", path: "/"))
     }
 
     @Test("the gate sends browsers to the login with a target, or without one that would lead away")

@@ -26,7 +26,8 @@ struct PortalImport {
             portal: settings.portal,
             sessions: settings.sessions,
             accounts: accounts,
-            auditDenies: settings.auditLog?.onFailure == .deny
+            auditDenies: settings.auditLog?.onFailure == .deny,
+            requestLine: settings.limits.requestLine.bytes
         )
         return PortalMaterial(plan: plan, accounts: accounts, directory: directory, pages: pages)
     }
