@@ -2,8 +2,9 @@
 //
 // Every change that other gateways must hear of is an entry of one Redis Stream, cut to about `RedisEventPlan.length`
 // entries. A reader knows the last entry that it saw. With every page it also asks for the oldest entry that is left: if
-// that is younger than what was seen before the page, some may have been cut unseen. Then, and after every pause of the
-// connection, `missed` is told; while only this connection is away, once a second.
+// that is younger than what was seen before the page, some may have been cut unseen; if there is none at all where there
+// were some, the server has lost them, and perhaps sessions, too. Then, and after every pause of the connection, `missed`
+// is told; while only this connection is away, once a second.
 internal import Reactor
 internal import Synchronization
 
@@ -84,9 +85,10 @@ extension RedisLoop {
         case .events: take(reply)
         case .firstEvent:
             // Asked after the page, about the time before it.
-            if let first = Self.identity(reply.array?.first), pageBegan != RedisEventID(), first > pageBegan {
-                shared.tell(.missed)
-            }
+            let first = Self.identity(reply.array?.first)
+            if pageBegan != RedisEventID(), first.map({ $0 > pageBegan }) ?? true { shared.tell(.missed) }
+            // A new stream may begin with any number.
+            if first == nil { lastEvent = RedisEventID() }
             follow(link)
         default: break
         }
