@@ -407,7 +407,7 @@ public final class Gateway {
         for issuer in snapshot.identity.issuerStates {
             all.append(("issuer " + issuer.name, issuer.hasKeys, issuer.detail))
         }
-        if let sessionDesk { all.append(sessionDesk.condition) }
+        all += sessionDesk?.conditions ?? []
         return all
     }
 

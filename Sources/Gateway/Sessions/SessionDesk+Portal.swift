@@ -38,7 +38,7 @@ extension SessionDesk {
             case .absent: break
             case .dead: request.hadCookie = true
             case .unavailable:
-                worker.post(.portal(ticket, nil, nil))
+                worker.post(.portal(ticket, portal.unavailable(request), nil))
                 return
             case .live(let record, let session, let claims):
                 request.hadCookie = true
