@@ -93,8 +93,14 @@ public final class Portal: Sendable {
         do throws(PortalProblem) {
             return try await dispatch(visit)
         } catch {
-            return refuse(error, visit)
+            return (error == .unavailable ? unavailable(request) : nil) ?? refuse(error, visit)
         }
+    }
+
+    /// The answer to a logout while the store is away; nil: it is something else that was asked for.
+    public func unavailable(_ request: PortalRequest) -> PortalAnswer? {
+        guard request.method == "POST", request.path == plan.path("logout") else { return nil }
+        return refuse(.logoutUnavailable, Visit(request, plan: plan))
     }
 
     /// The key ring: configured, or a secret that the store keeps for all gateways.
