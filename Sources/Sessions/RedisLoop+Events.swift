@@ -78,7 +78,9 @@ extension RedisLoop {
         }
         switch question {
         case .lastEvent:
-            lastEvent = Self.identity(reply.array?.first) ?? RedisEventID()
+            let last = Self.identity(reply.array?.first)
+            lastEvent = last ?? RedisEventID()
+            if last == nil { mark(link) }
             isFollowing = true
             shared.tell(.missed)
             follow(link)
@@ -88,10 +90,19 @@ extension RedisLoop {
             let first = Self.identity(reply.array?.first)
             if pageBegan != RedisEventID(), first.map({ $0 > pageBegan }) ?? true { shared.tell(.missed) }
             // A new stream may begin with any number.
-            if first == nil { lastEvent = RedisEventID() }
+            if first == nil {
+                lastEvent = RedisEventID()
+                mark(link)
+            }
             follow(link)
         default: break
         }
+    }
+
+    /// Writes an entry that says nothing into an empty stream: that it is gone later is a sign.
+    private func mark(_ link: RedisLink) {
+        let words: [RedisArgument] = ["XADD", RedisArgument(eventPlan.key), "*", "b", ""]
+        link.ask(.asking, RedisCommand(key: nil, words), within: plan.timeout)
     }
 
     private func follow(_ link: RedisLink) {
