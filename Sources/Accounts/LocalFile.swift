@@ -79,11 +79,23 @@ enum LocalFile {
         _ = close(parent)
     }
 
-    /// Where a link leads; the path itself when there is no file.
+    /// Where a link leads, whether or not there is a file yet; else the path itself.
     static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else { return path }
-        defer { free(real) }
-        return String(cString: real)
+        var path = path
+        for _ in 0..<8 {
+            if let real = realpath(path, nil) {
+                defer { free(real) }
+                return String(cString: real)
+            }
+            var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+            let count = target.withUnsafeMutableBytes { buffer in
+                buffer.baseAddress.map { readlink(path, $0.assumingMemoryBound(to: CChar.self), buffer.count) } ?? -1
+            }
+            guard count > 0 else { return path }
+            let next = String(decoding: target[..<count], as: UTF8.self)
+            path = next.hasPrefix("/") ? next : "\(folder(of: path))/\(next)"
+        }
+        return path
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: CInt, _ path: String) throws(UserFileError) {

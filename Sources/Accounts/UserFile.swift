@@ -74,6 +74,16 @@ public struct UserFile: Sendable {
         try change(account) { $0.roles = roles }
     }
 
+    /// Changes the roles, beginning with those that the account has when it is its turn; returns them as they are now.
+    public func changeRoles(_ account: String, _ body: (inout [String]) -> Void) throws(UserFileError) -> [String] {
+        var roles: [String] = []
+        try change(account) {
+            body(&$0.roles)
+            roles = $0.roles
+        }
+        return roles
+    }
+
     /// Sets or removes the second factor, and the hashes of its recovery codes.
     public func setTOTP(_ account: String, _ totp: TOTPEnrollment?, recovery: [String]) throws(UserFileError) {
         try change(account) {

@@ -33,7 +33,14 @@ struct UserEntry: SettingsSection {
         Key("password", \.password, doc: "An encoded hash."),
         Key("password_id", \.passwordID, doc: "Written when a hash is renewed for its password, and by disabling."),
         Key("totp", \.totp, doc: "The second factor."),
-        Key("recovery_codes", \.recovery, count: 0...64, each: .recovery, doc: "Hashes of recovery codes."),
+        Key(
+            "recovery_codes",
+            \.recovery,
+            count: 0...64,
+            each: .recovery,
+            secret: true,
+            doc: "Hashes of recovery codes."
+        ),
     ]
 }
 

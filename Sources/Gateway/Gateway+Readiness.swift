@@ -52,10 +52,7 @@ extension Gateway {
         for issuer in snapshot.identity.issuerStates {
             all.append(Condition("issuer " + issuer.name, holds: issuer.hasKeys, issuer.detail))
         }
-        if let sessionDesk {
-            let condition = sessionDesk.condition
-            all.append(Condition(condition.name, holds: condition.holds, condition.detail))
-        }
+        all += (sessionDesk?.conditions ?? []).map { Condition($0.name, holds: $0.holds, $0.detail) }
         return all
     }
 

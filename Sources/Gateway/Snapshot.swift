@@ -227,7 +227,9 @@ final class Snapshot: Sendable {
         self.portal = portal
         errorPages = portal?.pages.preparedPages()
         if let portal, let authenticator = identity.sessions {
-            let life = Int64(settings.tokenCache.maxAge.wholeSeconds)
+            var life = Int64(settings.tokenCache.maxAge.wholeSeconds)
+            // What a store loses without saying so is asked for again.
+            if settings.sessions.store != .memory { life = min(life, SessionPlan.longestCached) }
             sessions = SessionPlan(
                 portal: portal.plan,
                 authenticator: authenticator,

@@ -52,7 +52,8 @@ extension Portal {
         retryAfter: Int? = nil,
         retry: String? = nil
     ) -> PortalAnswer {
-        let wait = retryAfter ?? (problem == .busy || problem == .unavailable ? 1 : nil)
+        let isPassing = problem == .busy || problem == .unavailable || problem == .logoutUnavailable
+        let wait = retryAfter ?? (isPassing ? 1 : nil)
         var answer: PortalAnswer
         if visit.wantsPage {
             var page = ErrorPage()

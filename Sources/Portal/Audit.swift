@@ -82,6 +82,9 @@ extension AuditEvent {
 }
 
 extension Portal {
+    /// Whether logins that cannot be audited are refused.
+    public var deniesUnaudited: Bool { plan.auditDenies }
+
     /// Audits something that must not happen unseen: a login.
     func mustAudit(_ event: AuditEvent) async throws(PortalProblem) {
         do {
@@ -93,6 +96,15 @@ extension Portal {
 
     /// Audits something that happens in any case: a refusal, a logout.
     func note(_ event: AuditEvent) async { try? await audit.record(event) }
+
+    private static let auditSalt = SecureRandom.text(16)
+
+    /// What stands for a name in the audit log: of an account its name; of anything else, which may be a password that was
+    /// typed in the wrong place, a word that is the same for the same text until this process ends.
+    func auditName(_ name: String, isKnown: Bool) -> String {
+        guard !isKnown else { return name }
+        return "unknown:" + SessionKey(hashing: Array((Self.auditSalt + name).utf8)).text.prefix(12)
+    }
 
     /// Audits a refusal by the throttle: the first of a minute, with the number of those left out before it.
     ///

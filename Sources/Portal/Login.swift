@@ -139,7 +139,7 @@ extension Portal {
         let name = found?.canonical ?? AccountName.canonical(typed) ?? "?"
         let attempt = attempt(name, exists: found != nil, ring, visit)
         if case .wait(let seconds, let why) = throttle.admit(attempt, now: visit.now) {
-            await noteThrottled(attempt, name, why, visit)
+            await noteThrottled(attempt, auditName(name, isKnown: found != nil), why, visit)
             return again(.throttled, wait: max(seconds, 1))
         }
         let usable = found.flatMap { $0.isDisabled ? nil : $0 }
@@ -156,7 +156,8 @@ extension Portal {
         guard verdict == .matches, let account = usable else {
             throttle.failed(attempt, now: visit.now)
             let reason = found == nil ? "unknown_account" : usable == nil ? "disabled" : "wrong_password"
-            await note(AuditEvent(.failure, visit, account: name, reason: reason))
+            let told = auditName(name, isKnown: found != nil)
+            await note(AuditEvent(.failure, visit, account: told, reason: reason))
             return again(.wrongCredentials)
         }
         await renewHash(of: account, Array(password.utf8))

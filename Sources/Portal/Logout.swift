@@ -53,6 +53,7 @@ extension Portal {
         let isInForm = try form.flag(FormField.everywhere)
         let isInQuery = try visit.query.flag(FormField.everywhere)
         let everywhere = !sessions.isEmpty && (isInForm || isInQuery)
+        if sessions.isEmpty { try await endUnknown(visit) }
         try await dropHalf(visit)
         var ended: [Ended] = []
         for session in sessions {
@@ -63,18 +64,34 @@ extension Portal {
         return finishLogout(ended, everywhere: everywhere, form, visit)
     }
 
-    /// The live sessions of cookies that are no login, because there are several of the name: one of them may be
-    /// planted, but who logs out wants none of them to go on.
-    private func doubted(_ visit: Visit) async throws(PortalProblem) -> [SessionRecord] {
-        guard visit.request.hadCookie else { return [] }
+    /// Ends what the cookies name although the store does not know it: what it lost, or what another logout ended without
+    /// being able to say so, may be in the caches of other gateways.
+    private func endUnknown(_ visit: Visit) async throws(PortalProblem) {
+        guard visit.request.hadCookie else { return }
+        for key in cookieKeys(visit).prefix(PortalLimits.doubtedCookies) {
+            try await stored { store throws(StoreError) in
+                guard try await store.find(key) == nil else { return }
+                _ = try await store.end(key, .logout)
+            }
+        }
+    }
+
+    private func cookieKeys(_ visit: Visit) -> [SessionKey] {
         let name = plan.sessionCookie(at: visit.request.host, scheme: visit.request.scheme)
         var keys: [SessionKey] = []
         for value in visit.cookies.all(name) {
             guard let key = SessionID(cookieValue: value.utf8)?.key, !keys.contains(key) else { continue }
             keys.append(key)
         }
+        return keys
+    }
+
+    /// The live sessions of cookies that are no login, because there are several of the name: one of them may be
+    /// planted, but who logs out wants none of them to go on.
+    private func doubted(_ visit: Visit) async throws(PortalProblem) -> [SessionRecord] {
+        guard visit.request.hadCookie else { return [] }
         var found: [SessionRecord] = []
-        for key in keys.prefix(PortalLimits.doubtedCookies) {
+        for key in cookieKeys(visit).prefix(PortalLimits.doubtedCookies) {
             guard let record = try await find(key, now: visit.now), plan.shares(record.site, visit.site) else {
                 continue
             }

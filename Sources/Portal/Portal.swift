@@ -95,7 +95,7 @@ public final class Portal: Sendable {
         do throws(PortalProblem) {
             answer = carrying(visit.query["lang"], try await dispatch(visit))
         } catch {
-            answer = refuse(error, visit)
+            answer = (error == .unavailable ? unavailable(request) : nil) ?? refuse(error, visit)
         }
         // A cookie that counts for nothing does not come again.
         if request.hadCookie, !request.keepsCookie, answer.note == PortalProblem.noSession.rawValue {
@@ -114,6 +114,12 @@ public final class Portal: Sendable {
         var answer = answer
         answer.fields[index].value = PageText.link(location, language: language)
         return answer
+    }
+
+    /// The answer to a logout while the store is away; nil: it is something else that was asked for.
+    public func unavailable(_ request: PortalRequest) -> PortalAnswer? {
+        guard request.method == "POST", request.path == plan.path("logout") else { return nil }
+        return refuse(.logoutUnavailable, Visit(request, plan: plan))
     }
 
     /// The key ring: configured, or a secret that the store keeps for all gateways.

@@ -19,6 +19,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
     case throttled
     case busy
     case unavailable
+    case logoutUnavailable = "logout_unavailable"
     case expired = "login_expired"
     case noSession = "no_session"
     case noSuchSession = "no_such_session"
@@ -36,7 +37,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         case .bodyTooLarge: 413
         case .unsupportedBody: 415
         case .throttled: 429
-        case .busy, .unavailable: 503
+        case .busy, .unavailable, .logoutUnavailable: 503
         }
     }
 
@@ -62,6 +63,8 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         case .throttled: "Too many attempts; try again later."
         case .busy: "Too many people are logging in; try again in a moment."
         case .unavailable: "Logging in is not possible at the moment; try again in a moment."
+        case .logoutUnavailable:
+            "Logging out is not possible at the moment, and you are still logged in; try again in a moment."
         case .expired: "Too much time has passed since the password; begin again."
         case .noSession: "Nobody is logged in."
         case .noSuchSession: "There is no such session."

@@ -109,8 +109,8 @@ extension Portal {
         _ visit: Visit
     ) async throws(PortalProblem) -> [Ended] {
         let old = visit.session
-        try await create(record, replacing: old?.key)
-        var ended = old.map { [Ended(key: $0.key, record: $0, reason: .replaced)] } ?? []
+        var ended = try await createWithRoom(record, replacing: old?.key, visit)
+        if let old { ended.append(Ended(key: old.key, record: old, reason: .replaced)) }
         // The account may have been disabled, or its password changed, while the hash was computed.
         let current = accounts.account(named: record.account)
         guard let current, !current.isDisabled, current.credentialVersion == step.account.credentialVersion else {
@@ -123,6 +123,27 @@ extension Portal {
             ended += (others ?? []).filter { $0.key != old.key }
         }
         return ended
+    }
+
+    /// Creates a session; in a full store an account that has as many as it may have gives one of its own for it.
+    private func createWithRoom(
+        _ record: SessionRecord,
+        replacing old: SessionKey?,
+        _ visit: Visit
+    ) async throws(PortalProblem) -> [Ended] {
+        do throws(StoreError) {
+            try await store.create(record, replacing: old)
+            return []
+        } catch {
+            // A disk or a server without room is full as well; what is ended there makes none.
+            guard error == .full, (try? await store.put("room", [], until: visit.now + 1)) != nil else {
+                throw .unavailable
+            }
+            let ended = await endOldest(record, visit)
+            guard !ended.isEmpty else { throw .unavailable }
+            try await create(record, replacing: old)
+            return ended
+        }
     }
 
     func create(_ record: SessionRecord, replacing old: SessionKey?) async throws(PortalProblem) {

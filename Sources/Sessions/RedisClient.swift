@@ -19,6 +19,8 @@ final class RedisShared: Sendable {
     /// Whether the stream of changes is being read.
     let isFollowing = Atomic<Bool>(false)
     let problem = Locked("")
+    /// What a server answered instead of doing what it was asked, the last time.
+    let refusal = Locked("")
     let watcher = Locked<(@Sendable (StoreEvent) -> Void)?>(nil)
 
     func tell(_ event: StoreEvent) { watcher.withLock { $0 }?(event) }
@@ -74,7 +76,17 @@ final class RedisClient: Sendable {
                 for call in calls { gather.set(call.index, .failure(.unavailable)) }
             }
         }
-        return gather.results
+        let results = gather.results
+        note(results)
+        return results
+    }
+
+    /// Keeps what the server refused, for people; its sentences hold no secrets.
+    private func note(_ results: [RedisResult]) {
+        for case .success(.error(let text)) in results where !text.hasPrefix("NOSCRIPT") && !text.hasPrefix("FULL") {
+            let line = text.prefix { !$0.isNewline }
+            shared.refusal.withLock { $0 = String(line.prefix(120)) }
+        }
     }
 
     /// Ends the loop when what was accepted is answered, or its time is over.

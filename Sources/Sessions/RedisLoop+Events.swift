@@ -2,8 +2,9 @@
 //
 // Every change that other gateways must hear of is an entry of one Redis Stream, cut to about `RedisEventPlan.length`
 // entries. A reader knows the last entry that it saw. With every page it also asks for the oldest entry that is left: if
-// that is younger than what was seen before the page, some may have been cut unseen. Then, and after every pause of the
-// connection, `missed` is told; while only this connection is away, once a second.
+// that is younger than what was seen before the page, some may have been cut unseen; if there is none at all where there
+// were some, the server has lost them, and perhaps sessions, too. Then, and after every pause of the connection, `missed`
+// is told; while only this connection is away, once a second.
 internal import Reactor
 internal import Synchronization
 
@@ -77,19 +78,31 @@ extension RedisLoop {
         }
         switch question {
         case .lastEvent:
-            lastEvent = Self.identity(reply.array?.first) ?? RedisEventID()
+            let last = Self.identity(reply.array?.first)
+            lastEvent = last ?? RedisEventID()
+            if last == nil { mark(link) }
             isFollowing = true
             shared.tell(.missed)
             follow(link)
         case .events: take(reply)
         case .firstEvent:
             // Asked after the page, about the time before it.
-            if let first = Self.identity(reply.array?.first), pageBegan != RedisEventID(), first > pageBegan {
-                shared.tell(.missed)
+            let first = Self.identity(reply.array?.first)
+            if pageBegan != RedisEventID(), first.map({ $0 > pageBegan }) ?? true { shared.tell(.missed) }
+            // A new stream may begin with any number.
+            if first == nil {
+                lastEvent = RedisEventID()
+                mark(link)
             }
             follow(link)
         default: break
         }
+    }
+
+    /// Writes an entry that says nothing into an empty stream: that it is gone later is a sign.
+    private func mark(_ link: RedisLink) {
+        let words: [RedisArgument] = ["XADD", RedisArgument(eventPlan.key), "*", "b", ""]
+        link.ask(.asking, RedisCommand(key: nil, words), within: plan.timeout)
     }
 
     private func follow(_ link: RedisLink) {

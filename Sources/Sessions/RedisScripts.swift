@@ -13,7 +13,8 @@
 // session has a slot of its own, so that look-ups spread; the scripts then get the session's key alone, and its entries
 // in the indexes (which have one slot each, on up to three members) are written by commands of their own: before a record when
 // it is created, after it when it ends. The record decides: an entry without record is passed over, and removed by the
-// next sweep. A change is acknowledged when all of it is done.
+// next sweep. A change is acknowledged when all of it is done. An end is announced before its record goes, and also when
+// there is no record any more: other gateways may still have it in their caches.
 internal import COpenSSL
 
 /// A script and its name at the server.
@@ -112,14 +113,25 @@ struct RedisScript: Sendable {
 
     /// Keys: session, removal, all, events; or the session alone.
     ///
-    /// Arguments: session, length of the stream, origin. Returns the record.
+    /// Arguments: session, length of the stream, origin. Returns the record. The end is told even when there is none.
     static let end = RedisScript(
         gone + """
             local record = redis.call('GET', KEYS[1])
             if record then redis.call('DEL', KEYS[1]) end
-            if KEYS[2] then gone(ARGV[1], record) end
+            if KEYS[2] then gone(ARGV[1], true) end
             return record
             """
+    )
+
+    /// Keys: the stream.
+    ///
+    /// Arguments: its length, name of the field, origin and session. What is cut first lets the entry in when the
+    /// server's memory is full: of a script it refuses the first write only.
+    static let announce = RedisScript(
+        """
+        redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+        return redis.call('XADD', KEYS[1], '*', ARGV[2], ARGV[3])
+        """
     )
 
     /// As ``end``, but only when the session's time is over at the fourth argument.
@@ -136,7 +148,7 @@ struct RedisScript: Sendable {
               end
               redis.call('DEL', KEYS[1])
             end
-            if KEYS[2] then gone(ARGV[1], record) end
+            if KEYS[2] then gone(ARGV[1], true) end
             return record
             """
     )
@@ -144,7 +156,7 @@ struct RedisScript: Sendable {
     /// Keys: sessions, and the removal index unless in a cluster.
     ///
     /// Arguments: number of sessions; then for each its name and the second of the request. Returns the new removals, −1
-    /// for those that stay as they are.
+    /// for those that stay as they are, −2 for those that are gone.
     static let touch = RedisScript(
         times + """
             local result = {}
@@ -152,6 +164,7 @@ struct RedisScript: Sendable {
             for i = 1, count do
               result[i] = -1
               local head = redis.call('GETRANGE', KEYS[i], 0, 64)
+              if #head == 0 then result[i] = -2 end
               if #head == 65 then
                 local at = tonumber(ARGV[2 * i + 1])
                 local seen, removal = times(head)

@@ -22,6 +22,8 @@ extension RedisStore {
     // MARK: Ending
 
     /// Ends sessions; returns the records of those that were there.
+    ///
+    /// Every gateway is told of all of them: what is not in the store any more can still be in a cache.
     func end(_ ending: [SessionKey]) async throws(StoreError) -> [SessionRecord] {
         guard !ending.isEmpty else { return [] }
         let uses = ending.map { key in
@@ -30,25 +32,38 @@ extension RedisStore {
                 arguments: [RedisArgument(key.text), Self.streamLength, RedisArgument(origin)]
             )
         }
+        // Announced first: deleted without being announced, a session would go on in the other gateways' caches.
+        if isCluster { try await announce(ending) }
         let replies = try await run(.end, uses)
-        if isCluster { try await tellCluster(ending) }
-        let gone = zip(ending, replies).filter { $0.1.bytes != nil }
-        if !gone.isEmpty { client.shared.tell(.ended(gone.map(\.0))) }
-        let records = gone.compactMap { key, reply in reply.bytes.flatMap { RedisRecord.decode($0, key: key) } }
+        client.shared.tell(.ended(ending))
+        if isCluster { try await dropEntries(ending) }
+        let records = zip(ending, replies).compactMap { key, reply in
+            reply.bytes.flatMap { RedisRecord.decode($0, key: key) }
+        }
         await unlist(records)
         return records
     }
 
-    /// Tells the other gateways and takes entries out of the indexes.
+    /// Tells the other gateways of a cluster.
+    private func announce(_ ended: [SessionKey]) async throws(StoreError) {
+        let field = RedisArgument(RedisEventPlan.ended)
+        _ = try await run(
+            .announce,
+            ended.map {
+                RedisUse(keys: [keys.events], arguments: [Self.streamLength, field, RedisArgument(origin + $0.text)])
+            }
+        )
+    }
+
+    /// Takes entries out of the indexes of a cluster.
     ///
     /// Also of sessions that were not there: whoever ended them may not have come so far.
-    private func tellCluster(_ ended: [SessionKey]) async throws(StoreError) {
-        let told = ended.map { entry(RedisEventPlan.ended, $0) }
+    private func dropEntries(_ ended: [SessionKey]) async throws(StoreError) {
         let members = ended.map { RedisArgument($0.text) }
         let drops = [keys.removal, keys.all].map {
             RedisCommand(key: $0, ["ZREM", RedisArgument($0)] + members)
         }
-        for result in try await all(told + drops) { _ = try Self.reply(result) }
+        for result in try await all(drops) { _ = try Self.reply(result) }
     }
 
     /// Takes sessions out of the lists of their accounts; a list that keeps one drops it when it is next read.
@@ -209,7 +224,10 @@ extension RedisStore {
             }
             for result in try await all(moves) { _ = try Self.reply(result) }
             let gone = replies.filter { if case .integer = $0.1 { false } else { true } }.map(\.0)
-            if !gone.isEmpty { try await tellCluster(gone) }
+            if !gone.isEmpty {
+                try await announce(gone)
+                try await dropEntries(gone)
+            }
         }
         let ended = replies.compactMap { key, reply -> Ended? in
             guard let bytes = reply.bytes else { return nil }

@@ -49,7 +49,9 @@ public final class RedisStore: SessionStore {
     public var isFollowing: Bool { client.shared.isFollowing.load(ordering: .acquiring) }
 
     /// Why a connection failed last, for people: server and reason, no secrets; empty when none did.
-    public var problem: String { client.shared.problem.withLock { $0 } }
+    ///
+    /// Of a server that answers: what it refused last.
+    public var problem: String { (isAvailable ? client.shared.refusal : client.shared.problem).withLock { $0 } }
 
     /// Tells `changed` what others did, and the own changes of this store; on the store's thread, so be quick.
     public func watch(_ changed: @escaping @Sendable (StoreEvent) -> Void) {
@@ -132,6 +134,10 @@ public final class RedisStore: SessionStore {
             return RedisUse(keys: names, arguments: [RedisArgument(Int64(part.count))] + words)
         }
         let replies = try await run(.touch, uses)
+        let removals = replies.flatMap { $0.array ?? [] }
+        // Lost at the server, by whatever means: nobody may go on using them out of a cache.
+        let vanished = zip(seen, removals).filter { $0.1.integer == -2 }.map(\.0.0)
+        if !vanished.isEmpty { _ = try await end(vanished) }
         guard isCluster else { return }
         let moves = zip(seen, replies).compactMap { seen, reply -> RedisCommand? in
             guard let removal = reply.array?.first?.integer, removal >= 0 else { return nil }

@@ -1,4 +1,5 @@
 // COLD. Sessions in one SQLite file: they survive a restart, a kill and a power cut. Threads of its own do the waiting.
+internal import Bytes
 import Foundation
 internal import GRDB
 internal import Reactor
@@ -63,6 +64,11 @@ public final class SQLiteStore: SessionStore {
     public var name: String { "sqlite" }
     /// Whether the last write went well.
     public var isAvailable: Bool { writer.isAvailable }
+
+    /// Why the last write that the file did not take failed.
+    public var problem: String { writer.problem.withLock { $0 } }
+    /// Whether the name leads to another file by now, or to none: what is written is gone with the process.
+    public var hazard: String { writer.hazard.withLock { $0 } }
 
     // MARK: Sessions
 

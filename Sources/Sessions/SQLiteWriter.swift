@@ -24,6 +24,7 @@ final class SQLiteWriter: Sendable {
         var polled = 0
         var pruned = 0
         var probed = 0
+        var looked = 0
     }
 
     let queue: JobQueue
@@ -31,11 +32,16 @@ final class SQLiteWriter: Sendable {
     private let origin: SQLiteStore.Origin
     private let watcher = Locked<(@Sendable (StoreEvent) -> Void)?>(nil)
     private let isUp = Atomic<Bool>(true)
+    /// What the file did not take last, and what has become of it, for people.
+    let problem = Locked("")
+    let hazard = Locked("")
+    private let identity: FileIdentity?
 
     init(_ pool: DatabasePool, _ queue: JobQueue, _ origin: SQLiteStore.Origin) {
         self.pool = pool
         self.queue = queue
         self.origin = origin
+        identity = FileIdentity(pool.path)
     }
 
     var isAvailable: Bool { isUp.load(ordering: .relaxed) }
@@ -50,6 +56,7 @@ final class SQLiteWriter: Sendable {
             switch error.resultCode.primaryResultCode {
             case .SQLITE_IOERR, .SQLITE_FULL, .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_READONLY, .SQLITE_CANTOPEN,
                 .SQLITE_PERM, .SQLITE_NOMEM:
+                problem.withLock { $0 = "\(pool.path): \(SQLiteFile.sentence(error))" }
                 if isUp.exchange(false, ordering: .relaxed) { tell(.available(false)) }
             default: break
             }
@@ -143,6 +150,10 @@ final class SQLiteWriter: Sendable {
         let now = Monotonic.milliseconds
         guard now - tick.polled >= Self.poll else { return }
         tick.polled = now
+        if now - tick.looked >= Self.probeEvery {
+            tick.looked = now
+            checkPlace()
+        }
         do {
             try pool.writeWithoutTransaction { db in try follow(db, &tick) }
             if !isAvailable, now - tick.probed >= Self.probeEvery {
@@ -158,6 +169,17 @@ final class SQLiteWriter: Sendable {
         } catch {
             note(error)
         }
+    }
+
+    /// Whether the file is still where it was opened: removed or replaced, it is lost with the process.
+    private func checkPlace() {
+        guard let identity else { return }
+        let place = FileIdentity(pool.path)
+        let text =
+            place == nil
+            ? "\(pool.path) was removed: sessions are lost at the next restart"
+            : place == identity ? "" : "\(pool.path) was replaced by another file: it counts from the next restart on"
+        hazard.withLock { $0 = text }
     }
 
     private func follow(_ db: Database, _ tick: inout Tick) throws {

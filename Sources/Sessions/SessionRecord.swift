@@ -108,19 +108,19 @@ public enum EndReason: String, Sendable, Codable, CaseIterable {
     /// The user logged out.
     case logout
     /// The user logged out on all devices.
-    case logoutEverywhere
+    case logoutEverywhere = "logout_everywhere"
     /// An operator, or the user on another device, ended it.
     case revoked
     /// Too long without a request.
-    case expiredIdle
+    case expiredIdle = "expired_idle"
     /// Its time was over.
-    case expiredAbsolute
+    case expiredAbsolute = "expired_absolute"
     /// A new login or a step-up took its place.
     case replaced
     /// The account was disabled or removed.
-    case accountDisabled
+    case accountDisabled = "account_disabled"
     /// The account changed in a way that ends sessions.
-    case accountChanged
+    case accountChanged = "account_changed"
     /// The account had too many sessions.
     case limit
 }

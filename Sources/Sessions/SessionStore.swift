@@ -135,8 +135,21 @@ public protocol SessionStore: AnyObject, Sendable {
     /// Whether it could be used when it was last tried.
     var isAvailable: Bool { get }
 
+    /// Why it could not be used the last time, for people, without secrets; empty when that is not known.
+    var problem: String { get }
+
+    /// What is wrong although it works, for people; empty: nothing.
+    var hazard: String { get }
+
     /// Finishes what was accepted and lets go of files and connections.
     func close() async
+}
+
+extension SessionStore {
+    /// Not known.
+    public var problem: String { "" }
+    /// Nothing.
+    public var hazard: String { "" }
 }
 
 /// The clock that stores go by unless given another.

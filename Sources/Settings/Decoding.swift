@@ -31,6 +31,8 @@ public final class Decoding {
     /// The file system.
     public let files: any FileAccess
     private var path: [String] = []
+    /// What is being decoded is a secret: messages do not show what stands there.
+    var isSecret = false
 
     /// A run for a file in `baseDirectory`.
     public init(baseDirectory: String, files: any FileAccess) {
@@ -52,8 +54,16 @@ public final class Decoding {
 
     /// Notes that something else was expected here.
     public func mismatch(_ node: SettingNode, expected: String, hint: String = "") {
-        let found = node.isNull ? "has no value; expected \(expected)" : "expected \(expected), found \(node.found)"
-        reject(node, found + hint)
+        // Of a whole file nobody knows what it should have been.
+        var isHidden = isSecret || path.isEmpty
+        if case .scalar(let scalar) = node.content {
+            isHidden = isHidden && scalar.variable == nil
+        } else {
+            isHidden = false
+        }
+        let found = isHidden ? "something else" : node.found
+        let message = node.isNull ? "has no value; expected \(expected)" : "expected \(expected), found \(found)"
+        reject(node, message + hint)
     }
 
     /// Whether an error was noted at `location`: what was read there may be a default instead of what was meant.

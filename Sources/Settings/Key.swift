@@ -122,13 +122,14 @@ public struct Key<Section>: Sendable {
         }
     }
 
-    /// A key with a list; each element must satisfy `constraint`.
+    /// A key with a list; each element must satisfy `constraint`, and is not shown in messages when it is `secret`.
     public init<Element: SettingValue>(
         _ name: String,
         _ field: any WritableKeyPath<Section, [Element]> & Sendable,
         count: ClosedRange<Int>? = nil,
         each constraint: Constraint<Element>? = nil,
         required: Bool = false,
+        secret: Bool = false,
         example: String? = nil,
         doc: String
     ) {
@@ -142,6 +143,8 @@ public struct Key<Section>: Sendable {
         }
         text = { $0[keyPath: field].settingText }
         decode = { node, section, decoding in
+            decoding.isSecret = secret
+            defer { decoding.isSecret = false }
             guard let elements = [Element].decode(node, decoding) else { return }
             section[keyPath: field] = elements
             guard case .sequence(let nodes) = node.content else { return }

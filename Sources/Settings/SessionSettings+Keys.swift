@@ -161,6 +161,7 @@ extension SessionSettings {
             \.secrets,
             count: 0...8,
             each: .longEnough,
+            secret: true,
             example: "[file:sessions.key]",
             doc: "Key ring for what the gateway signs for itself, 32 bytes or more each: the first signs, all verify. "
                 + "Empty: one that is kept in the store."

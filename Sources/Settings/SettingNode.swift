@@ -86,6 +86,14 @@ public struct SettingNode: Sendable {
         return scalar.isSubstituted
     }
 
+    /// A URL without the name and password that may be in it.
+    private static func withoutLogin(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@"), let colon = text.firstIndex(of: ":"), colon < at,
+            text[colon...].starts(with: "://")
+        else { return text }
+        return text[...colon] + "//…" + text[at...]
+    }
+
     /// For messages: what stands there instead of what was expected.
     var found: String {
         switch content {
@@ -93,7 +101,7 @@ public struct SettingNode: Sendable {
             if let variable = scalar.variable {
                 "the value of ${\(variable)}"
             } else {
-                isNull ? "nothing" : Spelling.quoted(scalar.text)
+                isNull ? "nothing" : Spelling.quoted(Self.withoutLogin(scalar.text))
             }
         case .sequence(let elements): elements.isEmpty ? "an empty list" : "a list"
         case .mapping: "a mapping"

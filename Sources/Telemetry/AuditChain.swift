@@ -52,6 +52,8 @@ struct AuditLine: Equatable {
     let previous: [UInt8]
     /// For `recovered`: SHA-256 of the broken line before it.
     let torn: [UInt8]?
+    /// Whether it says that lines before it are gone or changed.
+    let isAlarm: Bool
     /// Whether its `hash` fits.
     let isIntact: Bool
     /// SHA-256 of the whole line: `previous` of the next.
@@ -73,6 +75,9 @@ enum AuditChain {
     private static let hashMark = Array("\",\"hash\":\"".utf8)
     private static let end = Array("\"}".utf8)
     private static let tornMark = Array("\"event\":\"recovered\",\"torn\":\"".utf8)
+    private static let alarmMark = Array(",\"event\":\"tampered\",".utf8)
+    /// The event of a line before which others are gone or changed.
+    static let tampered = "tampered"
     private static let digestLength = 64
     /// Bytes of `,"prev":"…","hash":"…"}`.
     private static let tailLength = prevMark.count + digestLength + hashMark.count + digestLength + end.count
@@ -158,6 +163,7 @@ enum AuditChain {
                 sequence: sequence,
                 previous: Array(line[previous..<hashStart]),
                 torn: torn(line),
+                isAlarm: isAlarm(line),
                 isIntact: digest(body, closing: true).elementsEqual(line[hash..<(hash + digestLength)]),
                 digest: digest(bytes, closing: false)
             )
@@ -173,6 +179,12 @@ enum AuditChain {
             return Array(head[(start + tornMark.count)...].prefix(digestLength))
         }
         return nil
+    }
+
+    /// As for `torn`: this text can stand behind the time only.
+    private static func isAlarm(_ line: ArraySlice<UInt8>) -> Bool {
+        let head = line.prefix(128)
+        return head.indices.contains { head[$0...].starts(with: alarmMark) }
     }
 
     private static func isDigest(_ bytes: ArraySlice<UInt8>) -> Bool {

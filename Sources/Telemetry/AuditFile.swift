@@ -37,6 +37,14 @@ struct AuditFile: @unchecked Sendable {
     private let path: String
     private(set) var descriptor: Int32
     private(set) var link: AuditLink
+    /// What failed last, for people.
+    private(set) var problem = ""
+    /// Bytes of the last line that is known, without its line end; 0: none is.
+    ///
+    /// Its digest is `link.previous`.
+    private var lastLength = 0
+    /// Lines that were there are gone or changed: the next one says so.
+    private var isTampered = false
     /// A broken end, for a `recovered` line.
     private(set) var torn: [UInt8]?
     private var needsLineEnd = false
@@ -67,7 +75,7 @@ struct AuditFile: @unchecked Sendable {
             throw AuditFileError(description: "\(path): another process keeps this audit log locked")
         }
         do throws(AuditFileError) {
-            try catchUp(from: 0)
+            try begin()
         } catch {
             close()
             throw error
@@ -105,24 +113,83 @@ struct AuditFile: @unchecked Sendable {
     /// Lets other processes write again.
     func unlock() { if isRegular { flock(descriptor, LOCK_UN) } }
 
-    /// Goes to the end of what others have added; the file is locked.
-    mutating func catchUp() throws(AuditFileError) { try catchUp(from: length) }
+    /// Finds the end of a file that was opened; it is locked.
+    private mutating func begin() throws(AuditFileError) {
+        length = try size()
+        guard length > 0 else { return }
+        let begun = link
+        if try findEnd() { return }
+        // Nothing in it is a line to go on from.
+        if link == begun { throw notALog }
+        isTampered = true
+        Log.error("audit log: its last line was changed", ("path", path))
+    }
 
-    private mutating func catchUp(from known: off_t) throws(AuditFileError) {
+    /// Goes to the end of what others have added; the file is locked.
+    ///
+    /// What was written before must still be there, but for a file that was emptied: so do rotations.
+    mutating func catchUp() throws(AuditFileError) {
         guard isRegular else { return }
+        let size = try size()
+        let isKept = size == 0 || holdsKnownEnd(size)
+        guard size != length || !isKept else { return }
+        length = size
+        guard size > 0 else {
+            // The chain goes on.
+            (torn, needsLineEnd, lastLength) = (nil, false, 0)
+            return
+        }
+        var isWhole = isKept
+        if isKept { isWhole = try findEnd() }
+        if !isWhole {
+            (torn, lastLength, isTampered) = (nil, 0, true)
+            needsLineEnd = try read(1, at: size - 1) != [0x0a]
+            Log.error("audit log: lines that were written are not there any more", ("path", path))
+        }
+    }
+
+    private func size() throws(AuditFileError) -> off_t {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Self.error("\(path): cannot be read") }
-        guard status.st_size != known else { return }
-        length = status.st_size
-        // Emptied: the chain goes on.
-        (torn, needsLineEnd) = (nil, false)
-        if length > 0 { try findEnd() }
+        return status.st_size
+    }
+
+    private func read(_ count: Int, at start: off_t) throws(AuditFileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            let got = bytes.withUnsafeMutableBytes { buffer in
+                pread(descriptor, buffer.baseAddress.map { $0 + filled }, count - filled, start + off_t(filled))
+            }
+            guard got > 0 else { throw Self.error("\(path): cannot be read") }
+            filled += got
+        }
+        return bytes
+    }
+
+    /// Whether the last line that this process knows of is where it was.
+    private func holdsKnownEnd(_ size: off_t) -> Bool {
+        guard lastLength > 0 else { return true }
+        guard size >= length, let line = try? read(lastLength + 1, at: length - off_t(lastLength) - 1) else {
+            return false
+        }
+        return line.last == 0x0a && digest(line[..<lastLength]) == link.previous
+    }
+
+    private func digest(_ line: ArraySlice<UInt8>) -> [UInt8] {
+        line.withUnsafeBufferPointer { AuditChain.digest($0, closing: false) }
     }
 
     /// Whether the name leads to another file by now.
     private var isReplaced: Bool {
         var named = stat()
         return isRegular && stat(path, &named) == 0 && !isAt(path)
+    }
+
+    /// Whether no name leads to it any more: what is written is gone with the process.
+    private var isRemoved: Bool {
+        var opened = stat()
+        return isRegular && fstat(descriptor, &opened) == 0 && opened.st_nlink == 0
     }
 
     /// Whether the name still leads to this file.
@@ -134,40 +201,34 @@ struct AuditFile: @unchecked Sendable {
     }
 
     /// Finds the last whole line, and what is broken behind it.
-    private mutating func findEnd() throws(AuditFileError) {
+    ///
+    /// Broken by a crash is only what has no line end. False: something else stands there, and `link` is that of the line
+    /// before, if that is in order.
+    private mutating func findEnd() throws(AuditFileError) -> Bool {
         let most = 4 * AuditChain.longestLine
         let start = max(0, length - off_t(most))
-        var bytes = [UInt8](repeating: 0, count: Int(length - start))
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes { buffer in
-                pread(descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled, start + off_t(filled))
-            }
-            guard count > 0 else { throw Self.error("\(path): cannot be read") }
-            filled += count
-        }
+        let bytes = try read(Int(length - start), at: start)
         var rest = bytes[...]
         var isWhole = false
+        (torn, needsLineEnd, lastLength) = (nil, false, 0)
         if rest.last == 0x0a {
             rest = rest.dropLast()
             isWhole = true
         }
         let last = rest.lastIndex(of: 0x0a).map { rest[($0 + 1)...] } ?? rest
         if isWhole, let line = AuditChain.parse(last), line.isIntact {
-            link = line.next
-            return
+            (link, lastLength) = (line.next, last.count)
+            return true
         }
-        // A line that a crash broke; it stays where it is, and the next line says so.
-        torn = last.withUnsafeBufferPointer { AuditChain.digest($0, closing: false) }
         needsLineEnd = !isWhole
-        guard last.startIndex > 0 else {
-            if start > 0 { throw notALog }
-            return
-        }
+        // A line that a crash broke; it stays where it is, and the next line says so.
+        if !isWhole { torn = digest(last) }
+        guard last.startIndex > 0 else { return !isWhole && start == 0 }
         let before = rest[..<(last.startIndex - 1)]
         let whole = before.lastIndex(of: 0x0a).map { before[($0 + 1)...] } ?? before
-        guard let line = AuditChain.parse(whole), line.isIntact else { throw notALog }
+        guard let line = AuditChain.parse(whole), line.isIntact else { return false }
         link = line.next
+        return !isWhole
     }
 
     private var notALog: AuditFileError {
@@ -181,34 +242,52 @@ struct AuditFile: @unchecked Sendable {
     ///
     /// After a failure the file is to be opened again, which finds out what is in it.
     mutating func write(_ entries: [AuditEntry], _ out: OutputBuffer) -> AuditOutcome {
-        guard lock() else { return .failed }
+        guard lock() else {
+            problem = "\(path): another process keeps it locked"
+            return .failed
+        }
         defer { unlock() }
-        if isReplaced { return .moved }
-        guard (try? catchUp()) != nil else { return .failed }
+        if isReplaced || isRemoved { return .moved }
+        do throws(AuditFileError) {
+            try catchUp()
+        } catch {
+            problem = error.description
+            return .failed
+        }
         return append(entries, out) ? .written : .failed
     }
 
     private mutating func append(_ entries: [AuditEntry], _ out: OutputBuffer) -> Bool {
         out.removeAll()
-        if let torn, let first = entries.first {
-            if needsLineEnd { out.append("\n") }
-            AuditChain.append(AuditEntry("recovered", time: first.time), torn: torn, at: &link, &timestamp, to: out)
-            self.torn = nil
+        guard let time = entries.first?.time else { return true }
+        if needsLineEnd { out.append("\n") }
+        if isTampered {
+            AuditChain.append(AuditEntry(AuditChain.tampered, time: time), at: &link, &timestamp, to: out)
+        } else if let torn {
+            AuditChain.append(AuditEntry("recovered", time: time), torn: torn, at: &link, &timestamp, to: out)
         }
-        for entry in entries { AuditChain.append(entry, at: &link, &timestamp, to: out) }
+        var last = 0
+        for entry in entries {
+            last = out.count
+            AuditChain.append(entry, at: &link, &timestamp, to: out)
+        }
         let added = off_t(out.count)
+        let lineLength = out.count - last - 1
         while !out.isEmpty {
             let count = Glibc.write(descriptor, out.readable, out.count)
             if count > 0 {
                 out.consume(count)
             } else if count == 0 || errno != EINTR {
                 // What went into the file already is taken out again, if that can be done.
+                problem = Self.error(path).description
                 if isRegular { ftruncate(descriptor, length) }
                 return false
             }
         }
         length += added
-        guard isRegular else { return true }
-        return fdatasync(descriptor) == 0
+        (torn, needsLineEnd, isTampered, lastLength) = (nil, false, false, lineLength)
+        guard isRegular, fdatasync(descriptor) != 0 else { return true }
+        problem = Self.error(path).description
+        return false
     }
 }

@@ -19,6 +19,7 @@ public final class AuditLog: Sendable {
         var queue: [Waiting] = []
         var stopping = false
         var reopening = false
+        var retrying = false
     }
 
     /// Most lines of one group.
@@ -29,6 +30,7 @@ public final class AuditLog: Sendable {
     private let ended = Atomic<Bool>(false)
     private let lost = Atomic<Int>(0)
     private let written = Atomic<Int>(0)
+    private let problem = Locked("")
     private let writer = Locked<Threads.Running?>(nil)
     // Exception to plain Sendable: fixed at init, used only through the semaphore's own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
@@ -70,6 +72,9 @@ public final class AuditLog: Sendable {
     /// Lines that are on the disk, since the start.
     public var writtenLines: Int { written.load(ordering: .relaxed) }
 
+    /// Why the last line is not on the disk, for people; empty when it is.
+    public var fault: String { problem.withLock { $0 } }
+
     /// Adds a line; returns once it is on the disk.
     ///
     /// - Throws: ``AuditLogError``: the line may then not be there.
@@ -104,6 +109,13 @@ public final class AuditLog: Sendable {
         sem_post(ready)
     }
 
+    /// Finds out whether a file that could not be written can be by now: with a line that says so.
+    public func retry() {
+        guard !fault.isEmpty else { return }
+        state.withLock { $0.retrying = true }
+        sem_post(ready)
+    }
+
     /// Writes what waits and ends the writer, within `milliseconds`; false when it had to be left behind.
     @discardableResult
     public func close(within milliseconds: Int = 5000) -> Bool {
@@ -119,6 +131,12 @@ public final class AuditLog: Sendable {
         return true
     }
 
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
     // MARK: The writer's thread
 
     private func run(_ opened: AuditFile) {
@@ -127,12 +145,13 @@ public final class AuditLog: Sendable {
         let out = OutputBuffer(capacity: 65_536)
         while true {
             while sem_wait(ready) != 0 {}
-            let reopening = state.withLock { state in
-                defer { state.reopening = false }
-                return state.reopening
+            let (reopening, retrying) = state.withLock { state in
+                defer { (state.reopening, state.retrying) = (false, false) }
+                return (state.reopening, state.retrying)
             }
             if reopening { reopen(&file, &link, out) }
             while case let waiting = take(), !waiting.isEmpty { write(waiting, &file, &link, out) }
+            if retrying, !fault.isEmpty { _ = write([AuditEntry("resumed", time: Self.now)], &file, &link, out) }
             if state.withLock({ $0.stopping && $0.queue.isEmpty }) { break }
         }
         file?.close()
@@ -148,32 +167,59 @@ public final class AuditLog: Sendable {
     }
 
     private func write(_ waiting: [Waiting], _ file: inout AuditFile?, _ link: inout AuditLink, _ out: OutputBuffer) {
+        let isWritten = write(waiting.map(\.entry), &file, &link, out)
+        if isWritten {
+            written.add(waiting.count, ordering: .relaxed)
+        } else {
+            lost.add(waiting.count, ordering: .relaxed)
+        }
+        for one in waiting { one.done?(isWritten ? nil : .failed) }
+    }
+
+    private func write(
+        _ entries: [AuditEntry],
+        _ file: inout AuditFile?,
+        _ link: inout AuditLink,
+        _ out: OutputBuffer
+    ) -> Bool {
         if file == nil { file = open(continuing: link) }
-        let entries = waiting.map(\.entry)
         var outcome = file?.write(entries, out) ?? .failed
         if outcome == .moved {
             // Another process has begun a new file after a rotation.
             reopen(&file, &link, out)
             outcome = file?.write(entries, out) ?? .failed
         }
-        let isWritten = outcome == .written
-        if isWritten {
-            if let file { link = file.link }
-            written.add(waiting.count, ordering: .relaxed)
-        } else {
-            if file != nil { Log.error("audit log: a line cannot be written", ("path", path)) }
+        guard outcome == .written else {
+            if let failed = file {
+                note(outcome == .moved ? "\(path): was removed, and no new file can be made" : failed.problem)
+            }
             file?.close()
             file = nil
-            lost.add(waiting.count, ordering: .relaxed)
+            return false
         }
-        for one in waiting { one.done?(isWritten ? nil : .failed) }
+        if let file { link = file.link }
+        note("")
+        return true
+    }
+
+    /// Notes whether lines are written, and says so when that changes.
+    private func note(_ reason: String) {
+        let before = problem.withLock { problem in
+            defer { problem = reason }
+            return problem
+        }
+        if !reason.isEmpty, reason != before {
+            Log.error("audit log: lines cannot be written", ("reason", reason))
+        } else if reason.isEmpty, !before.isEmpty {
+            Log.info("audit log: lines are written again", ("path", path))
+        }
     }
 
     private func open(continuing link: AuditLink) -> AuditFile? {
         do throws(AuditFileError) {
             return try AuditFile(path: path, continuing: link)
         } catch {
-            Log.error("audit log: cannot be opened", ("reason", error.description))
+            note(error.description)
             return nil
         }
     }
@@ -186,14 +232,14 @@ public final class AuditLog: Sendable {
         // Until the new file has its first line, nobody adds one to the old.
         if file?.lock() == true, (try? file?.catchUp()) != nil, let last = file?.link { link = last }
         defer { file?.unlock() }
+        let fault = fault
         guard var fresh = open(continuing: link) else {
+            // The old one is as good as it was.
+            problem.withLock { $0 = fault }
             Log.error("audit log: still writing to the old file", ("path", path))
             return
         }
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-        guard fresh.write([AuditEntry("continued", time: now)], out) == .written else {
+        guard fresh.write([AuditEntry("continued", time: Self.now)], out) == .written else {
             fresh.close()
             return
         }

@@ -112,6 +112,11 @@ public struct AuditVerification: Sendable, Equatable {
             fault = Fault(file: file, line: number, problem: problem)
             return
         }
+        if line.isAlarm {
+            let problem = "says that lines before it were gone or changed when it was written"
+            fault = Fault(file: file, line: number, problem: problem)
+            return
+        }
         lines += 1
         if first == nil { first = line.sequence }
         last = line.sequence

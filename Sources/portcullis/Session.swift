@@ -83,9 +83,10 @@ struct StoreOptions: ParsableArguments {
                 await store.close()
                 return value
             } catch {
+                let reason = store.problem
                 await store.close()
                 guard let error = error as? StoreError else { throw error }
-                throw CommandFailure(error.sentence)
+                throw CommandFailure(reason.isEmpty ? error.sentence : "\(error.sentence): \(reason)")
             }
         }
     }

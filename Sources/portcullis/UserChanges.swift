@@ -140,10 +140,11 @@ struct UserRoles: ParsableCommand {
         let settings = try options.settings()
         var roles = try settings.account(name).roles
         if !set.isEmpty || clear || !add.isEmpty || !remove.isEmpty {
-            if !set.isEmpty || clear { roles = set }
-            roles += add.filter { !roles.contains($0) }
-            roles.removeAll { remove.contains($0) }
-            try settings.userFile.setRoles(name, roles)
+            roles = try settings.userFile.changeRoles(name) { roles in
+                if !set.isEmpty || clear { roles = set }
+                roles += add.filter { !roles.contains($0) }
+                roles.removeAll { remove.contains($0) }
+            }
         }
         for role in roles { print(role) }
     }

@@ -485,7 +485,7 @@ class Audit(Base):
         self.assertEqual(self.ops("/sessions/" + one.handle(), "DELETE").status, 200)
         Users(pathlib.Path(self.gateway.folder, "users.yaml"), self.gateway.path).run("disable", RITA)
         path = pathlib.Path(self.gateway.folder, "audit.log")
-        wanted = {(handle, "account_change", "accountDisabled"), (one.handle(), "revoke", "revoked")}
+        wanted = {(handle, "account_change", "account_disabled"), (one.handle(), "revoke", "revoked")}
         until, seen = time.monotonic() + 4, set()
         while time.monotonic() < until and not wanted <= seen:
             lines = [json.loads(line) for line in path.read_text().splitlines()]

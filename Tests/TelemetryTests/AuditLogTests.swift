@@ -157,6 +157,82 @@ struct AuditLogTests {
         #expect(verify().fault?.line == 3)
     }
 
+    @Test("whole lines that were changed are no crash: the next line says so", arguments: [0, 1])
+    func tampered(cut: Int) async throws {
+        defer { remove() }
+        let log = try AuditLog(path: path)
+        for number in 0..<3 { try await log.append(entry(number)) }
+        let before = try lines()
+        // In place, as whoever has it open would.
+        let handle = try FileHandle(forWritingTo: URL(filePath: path))
+        let changed = before.dropLast(cut).dropLast() + [before[2 - cut].replacing("user-", with: "eve--")]
+        let content = Data((changed.joined(separator: "\n") + "\n").utf8)
+        try handle.write(contentsOf: content)
+        try handle.truncate(atOffset: UInt64(content.count))
+        try handle.close()
+        try await log.append(entry(3))
+        #expect(log.close())
+        #expect(try lines()[3 - cut].contains("\"event\":\"tampered\""))
+        #expect(verify().fault?.line == 3 - cut)
+        // The next run goes on behind it.
+        try await write(1, from: 4)
+        #expect(verify().fault?.line == 3 - cut)
+    }
+
+    @Test("a line that says so is a fault, even where all lines are in order")
+    func alarm() async throws {
+        defer { remove() }
+        let log = try AuditLog(path: path)
+        try await log.append(entry(0))
+        try await log.append(AuditEntry("tampered", time: 1_795_456_339_042))
+        var forged = entry(1)
+        forged.account = "x\",\"event\":\"tampered\","
+        try await log.append(forged)
+        #expect(log.close())
+        #expect(verify().fault?.line == 2)
+        try put([try lines()[0]])
+        try await write(1, from: 5)
+        #expect(verify().fault == nil)
+    }
+
+    @Test("a log whose last line was changed between two runs goes on, and is found")
+    func tamperedBetween() async throws {
+        defer { remove() }
+        var before = try await write(3)
+        before[2] = before[2].replacing("user-", with: "eve--")
+        try put(before)
+        let after = try await write(1, from: 3)
+        #expect(after[3].contains("\"event\":\"tampered\""))
+        #expect(verify().fault?.line == 3)
+    }
+
+    @Test("a file that has no name any more is not written: a new one is made")
+    func unlinked() async throws {
+        defer { remove() }
+        let log = try AuditLog(path: path)
+        try await log.append(entry(0))
+        try FileManager.default.removeItem(atPath: path)
+        try await log.append(entry(1))
+        #expect(log.close())
+        #expect(try lines().count == 2)
+        #expect(verify().fault == nil)
+    }
+
+    @Test("an emptied file goes on with the chain")
+    func emptied() async throws {
+        defer { remove() }
+        let log = try AuditLog(path: path)
+        for number in 0..<4 { try await log.append(entry(number)) }
+        let copy = path + ".1"
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        let handle = try FileHandle(forWritingTo: URL(filePath: path))
+        try handle.truncate(atOffset: 0)
+        try handle.close()
+        for number in 4..<7 { try await log.append(entry(number)) }
+        #expect(log.close())
+        #expect(AuditVerification.of([copy, path]).fault == nil)
+    }
+
     @Test("a log that holds nothing but a broken line begins anew behind it")
     func tornFirst() async throws {
         defer { remove() }

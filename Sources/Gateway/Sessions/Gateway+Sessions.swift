@@ -40,11 +40,4 @@ extension SessionDesk {
             ),
         ]
     }
-
-    /// The condition of readiness: name, whether it holds, what is the matter.
-    var condition: (name: String, holds: Bool, detail: String) {
-        let since = state.withLock { $0.awaySince }
-        let isAway = since != nil || !store.isAvailable
-        return ("sessions (\(store.name))", !isAway, isAway ? "the store does not answer" : "\(counts.liveCount) live")
-    }
 }

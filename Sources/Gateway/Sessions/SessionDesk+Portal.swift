@@ -40,7 +40,7 @@ extension SessionDesk {
                 request.hadCookie = true
                 request.keepsCookie = !clears
             case .unavailable:
-                worker.post(.portal(ticket, nil, nil))
+                worker.post(.portal(ticket, portal.unavailable(request), nil))
                 return
             case .live(let record, let session, let claims):
                 request.hadCookie = true

@@ -24,6 +24,7 @@ final class SessionDesk: Sendable {
         var nextSweep: Int64 = 0
         var nextPrune: Int64 = 0
         var graceOver = false
+        var watch = StoreWatch()
     }
 
     let store: any SessionStore
@@ -57,6 +58,8 @@ final class SessionDesk: Sendable {
         throttle = LoginThrottle(accounts.throttle)
         state = Locked(State(settings: settings))
         store.watch { [weak self] event in self?.heard(event) }
+        // Who asks before the first sweep gets a number as well.
+        Task { if let count = try? await store.count() { counts.live(count) } }
     }
 
     static var now: Int64 { Clock.unixMilliseconds() / 1000 }
@@ -277,12 +280,16 @@ final class SessionDesk: Sendable {
             state.isBusy = due.touch != nil || due.sweep
             return due
         }
+        watchStore(now)
         if due.graceOver { tell(.unknown) }
         if due.prune { registry.prune(now: now) }
         guard due.touch != nil || due.sweep else { return }
         Task {
             if let interval = due.touch { await writeUses(now, interval: interval) }
-            if due.sweep { await sweep(now) }
+            if due.sweep {
+                await tryWriting(now)
+                await sweep(now)
+            }
             state.withLock { $0.isBusy = false }
         }
     }

@@ -20,6 +20,8 @@ final class SessionPlan: Sendable {
     let origins: [[UInt8]]
     /// Whether the cookie only goes over TLS, so that the origin of a page is an https one.
     let isSecure: Bool
+    /// Longest life of a cached session of a store that others can reach, in seconds.
+    static let longestCached: Int64 = 15
     /// Longest life of a cached session, in seconds.
     let cacheSeconds: Int64
     /// The shortest pause in seconds that some route does not allow: the store is asked before one counts.
@@ -34,10 +36,23 @@ final class SessionPlan: Sendable {
         origins = portal.origins.map { Array($0.utf8) }
         isSecure = !portal.cookie.isInsecure
         // None of them is for services, whichever host it was set for.
-        all = (portal.sessionCookies + portal.ownCookies).map { Array($0.utf8) }
+        all = Self.remembered(portal.sessionCookies + portal.ownCookies).map { Array($0.utf8) }
         common = OwnCookies(session: Array(portal.cookie.name.utf8), others: all)
         shared = SharedHosts(portal)
         hasSites = portal.sites.contains { $0.cookie != nil && $0.cookie?.name != portal.cookie.name }
+    }
+
+    private static let former = Locked<[String]>([])
+    private static let mostFormer = 64
+
+    /// These names and those of earlier configurations of this process: browsers go on sending cookies that were set under
+    /// them, which open nothing any more but are still not for services.
+    private static func remembered(_ names: [String]) -> [String] {
+        former.withLock { former in
+            for name in names where !former.contains(name) { former.append(name) }
+            former = former.suffix(max(mostFormer, names.count))
+            return names + former.filter { !names.contains($0) }
+        }
     }
 
     /// The cookies of a host, given as an authority.
