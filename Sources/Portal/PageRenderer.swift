@@ -129,7 +129,7 @@ public final class PageRenderer: PageRendering {
             style: style
         ) { page, language in
             let words = strings[language] ?? PageLanguages.english
-            var context = PageContext(.error(page), words, chosen: nil, title: options.title)
+            var context = PageContext(.error(page), words, chosen: nil, title: options.title, prefix: options.prefix)
             // No links to other languages: the address is a service's.
             Self.frame(&context, language: language, style: PageSlot.style.mark, languages: [:], order: [], logo: logo)
             return templates.render(Page.error(page).template, context.names) ?? PageText.escaped(context.heading)
