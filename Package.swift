@@ -147,7 +147,7 @@ let package = Package(
         .testTarget(
             name: "SessionsTests",
             dependencies: [
-                "Sessions", "Settings", "TLS", "CLinux", .product(name: "GRDB", package: "GRDB.swift"),
+                "Sessions", "Bytes", "Settings", "TLS", "CLinux", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: cold
         ),

@@ -1,4 +1,5 @@
 // COLD. Several gateways on the same Redis: what one ends the others hear of, what is missed is noticed, keys expire.
+import Bytes
 import Foundation
 import Testing
 
@@ -70,7 +71,7 @@ struct RedisSharingTests {
             await log.clear()
             #expect(await log.has(within: 10) { $0 == .missed })
         }
-        #expect(store.problem.contains("NOPERM"))
+        #expect(store.client.shared.problem.withLock { $0 }.contains("NOPERM"))
         await store.close()
     }
 
