@@ -233,7 +233,9 @@ class Hashing(Base):
             assert live.fetch("/x", keep=False).status == 200
             worst.append(time.monotonic() - begin)
 
-        parallel([guess, request] * 20, 20)
+        until = time.monotonic() + 10
+        while not statuses or 503 not in statuses and time.monotonic() < until:
+            parallel([guess, request] * 20, 20)
         self.assertEqual(set(statuses), {401, 503})
 
     def test_hashes_are_renewed_when_their_cost_changed(self):

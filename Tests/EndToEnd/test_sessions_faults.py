@@ -306,6 +306,8 @@ class Commands(Faults):
         users = self.users()
         pid, terminal = pty.fork()
         if pid == 0:
+            # What runs in the background ignores it, and so do its children.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(binary(), ["portcullis", "user", "passwd", "--file", str(users), ADA])
         try:
             said = b""
