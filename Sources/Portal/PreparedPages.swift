@@ -109,8 +109,12 @@ public final class PreparedPages: Sendable {
                     page.status = status
                     page.code = status == 401 ? Self.codes[kind] ?? code : code
                     page.requestID = PageSlot.requestID.mark
-                    page.note = PageSlot.detail.mark
-                    if kind != .plain { page.way = .login(PageSlot.login.mark) }
+                    // Whoever is to log in need not know what a program would have sent.
+                    if kind == .plain {
+                        page.note = PageSlot.detail.mark
+                    } else {
+                        page.way = .login(PageSlot.login.mark)
+                    }
                     pages.append(PreparedPage(render(page, language)))
                 }
             }

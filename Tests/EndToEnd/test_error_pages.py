@@ -72,6 +72,7 @@ portal: {title: "Bell & Sons"}
                 reply = self.page("/x/save", "de", "POST", body=b"a=1", fields=fields)
                 self.assertEqual((reply.status, reply.get("www-authenticate") is not None), (401, True))
                 self.assertIn("wurde nicht gespeichert", reply.text)
+                self.assertNotIn("token", reply.text)
                 link = html.unescape(re.search(r'href="(/auth/login[^"]*)"', reply.text)[1])
                 self.assertNotIn("evil", link)
                 self.assertEqual("return_to" in link, target is not None)
