@@ -235,20 +235,21 @@ public final class Gateway {
             let loaded =
                 switch cause {
                 case .signal: SnapshotBuilder.load(path: path, generation: generation, continuity: continuity)
-                case .files: SnapshotBuilder.rebuild(old, path: path, generation: generation, continuity: continuity)
+                case .files, .retry:
+                    SnapshotBuilder.rebuild(old, path: path, generation: generation, continuity: continuity)
                 }
-            mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages))
+            mailbox.post(.reloaded(loaded.build?(metrics), loaded.messages, isWhole: loaded.isWhole))
         }
         if !accepted {
             let advice = cause == .signal ? "send SIGHUP again" : "tried again later"
-            ended(nil, ["too much work waits for the threads of offload_threads; \(advice)"])
+            ended(nil, ["too much work waits for the threads of offload_threads; \(advice)"], isWhole: false)
         }
     }
 
     private func received(_ message: ControlMessage) {
         switch message {
-        case .reloaded(let next, let messages):
-            ended(next, messages)
+        case .reloaded(let next, let messages, let isWhole):
+            ended(isWhole || !reloads.isFruitless(messages) ? next : nil, messages, isWhole: isWhole)
         case .looked(let looked, let changed):
             guard changed else { return }
             watch = looked
@@ -271,9 +272,11 @@ public final class Gateway {
     }
 
     /// A reload is over: takes its snapshot over, or says why there is none, and begins the one that waits.
-    private func ended(_ next: Snapshot?, _ messages: [String]) {
-        let isNews = reloads.isNews(messages, isRefusal: next == nil)
-        let isApplied = reloaded(next, messages, isNews: isNews)
+    ///
+    /// Unless it `isWhole`, what could not be read of TLS stays as it was, and is tried again.
+    private func ended(_ next: Snapshot?, _ messages: [String], isWhole: Bool) {
+        let isNews = reloads.isNews(messages, isRefusal: next == nil || !isWhole)
+        let isApplied = reloaded(next, messages, isNews: isNews) && isWhole
         if let waiting = reloads.end(isApplied, messages, now: control.now, interval: watch.interval) {
             reload(waiting)
         }
@@ -342,7 +345,7 @@ public final class Gateway {
     /// Looks at the files of certificates and keys, and reads them when one was replaced, or could not be read.
     private func watchFiles() {
         guard !reloads.isRunning else { return }
-        if reloads.isDue(now: control.now) { return reload(.files) }
+        if reloads.isDue(now: control.now) { return reload(.retry) }
         guard !watch.isEmpty, control.now >= watchDue else { return }
         watchDue = control.now + watch.interval
         let mailbox = control.mailbox

@@ -11,6 +11,8 @@ struct Reloads {
         case signal
         /// A file of certificates, keys or accounts was replaced: edits of the configuration wait for their signal.
         case files
+        /// Files were refused the last time.
+        case retry
     }
 
     /// Most milliseconds until refused files are tried again, unless they are looked at less often.
@@ -43,9 +45,12 @@ struct Reloads {
         return false
     }
 
+    /// Whether it only found what it found before, so that there is nothing to apply.
+    func isFruitless(_ messages: [String]) -> Bool { running == .retry && messages == lastMessages }
+
     /// Whether its messages are worth the log: the same refusal of the same files is told once.
     func isNews(_ messages: [String], isRefusal: Bool) -> Bool {
-        !isRefusal || running != .files || refusedFiles == nil || messages != lastMessages
+        !isRefusal || running != .retry || messages != lastMessages
     }
 
     /// Notes what came of the one that runs; the one that follows, if one waits.

@@ -20,6 +20,8 @@ struct SnapshotResult {
     var messages: [String]
     /// The compiled table, for `check`.
     var table: RouteTable?
+    /// Whether everything is as the files say: no TLS had to stay as it was.
+    var isWhole = true
 }
 
 /// TLS of one listener as it was read.
@@ -41,8 +43,10 @@ enum SnapshotBuilder {
     }
 
     /// Reads the files that the settings in force name; the configuration file at `path` is not looked at.
+    ///
+    /// TLS whose files cannot be read stays as it is: a broken certificate is no reason to let a disabled account go on.
     static func rebuild(_ old: Snapshot, path: String, generation: UInt64, continuity: Continuity) -> SnapshotResult {
-        prepare(old.settings, [], path: path, generation: generation, continuity: continuity)
+        prepare(old.settings, [], path: path, generation: generation, continuity: continuity, old: old)
     }
 
     private static func prepare(
@@ -50,9 +54,11 @@ enum SnapshotBuilder {
         _ found: [Diagnostic],
         path: String,
         generation: UInt64,
-        continuity: Continuity
+        continuity: Continuity,
+        old: Snapshot? = nil
     ) -> SnapshotResult {
         var diagnostics = found
+        var kept: [Diagnostic] = []
         // Before anything is read: a file that is replaced meanwhile differs from this at the next look.
         let watch = FileWatch(settings)
         let (table, conflicts) = RouteTable.build(settings.routes)
@@ -71,12 +77,20 @@ enum SnapshotBuilder {
         do throws(TLSError) {
             let now = Clock.unixMilliseconds() / 1000
             var material = TLSImport(ticketKeys: try continuity.ticketKeys(settings.tls), now: now)
-            for listener in settings.listeners {
+            for (index, listener) in settings.listeners.enumerated() {
                 let server = material.server(listener)
-                tls.append(ListenerMaterial(tls: server, clientCA: material.clientCA, footing: material.footing))
+                if server == nil, listener.tls != nil, let plan = old?.listeners[index] {
+                    tls.append(ListenerMaterial(tls: plan.tls, clientCA: plan.clientCA, footing: plan.footing))
+                } else {
+                    tls.append(ListenerMaterial(tls: server, clientCA: material.clientCA, footing: material.footing))
+                }
             }
-            for upstream in settings.upstreams { clients.append(material.client(upstream)) }
-            diagnostics += material.diagnostics
+            for (index, upstream) in settings.upstreams.enumerated() {
+                let client = material.client(upstream)
+                clients.append(client ?? (upstream.tls == nil ? nil : old?.upstreams[index].tls))
+            }
+            diagnostics += material.diagnostics.filter { old == nil || $0.severity == .warning }
+            if old != nil { kept = material.diagnostics.filter { $0.severity == .error } }
         } catch {
             diagnostics.append(Diagnostic(at: settings.tls.marks["ticket_rotation"], error.message))
         }
@@ -95,7 +109,7 @@ enum SnapshotBuilder {
         let isSecured =
             zip(settings.listeners, tls).allSatisfy { $0.tls == nil || $1.tls != nil }
             && zip(settings.upstreams, clients).allSatisfy { $0.tls == nil || $1 != nil }
-        let messages = text(diagnostics, file: path)
+        let messages = text(diagnostics + kept, file: path)
         guard let identity = imported, isSecured, !diagnostics.contains(where: { $0.severity == .error }) else {
             return SnapshotResult(settings: settings, build: nil, messages: messages, table: table)
         }
@@ -153,7 +167,13 @@ enum SnapshotBuilder {
                 portal: portal
             )
         }
-        return SnapshotResult(settings: settings, build: build, messages: messages, table: table)
+        return SnapshotResult(
+            settings: settings,
+            build: build,
+            messages: messages,
+            table: table,
+            isWhole: kept.isEmpty
+        )
     }
 
     /// Sorted by place, each once.

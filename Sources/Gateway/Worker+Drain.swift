@@ -48,6 +48,8 @@ extension Worker {
         }
         if connections == 0 { return true }
         guard now >= deadline else { return false }
+        // What has begun since.
+        for exchange in exchanges { exchange.endWithWorker() }
         for exchange in exchanges where exchange.connection?.isStream == true {
             metrics.timedOut(.drain)
             exchange.abort(atOnce: true)

@@ -111,7 +111,7 @@ extension Portal {
             return try await tryPassword(form, wanted, flow, ring, visit, earlier: nil)
         }
         let name = "login:" + SessionKey(hashing: Array("\(flow.id) \(token)".utf8)).text
-        let proof = SessionKey(hashing: Array((form[FormField.user] ?? "").utf8))
+        let proof = resends.proof([form[FormField.user] ?? ""], visit)
         return try await resends.run(name, proof, now: visit.now) { earlier throws(PortalProblem) in
             try await tryPassword(form, wanted, flow, ring, visit, earlier: earlier)
         }
@@ -166,7 +166,7 @@ extension Portal {
         // The browser threw the first answer to this form away, and its cookie with it.
         var visit = visit
         if visit.session == nil, let same = await resentOrNot(earlier, of: account.canonical, visit) {
-            (visit, step.stepUp) = (same, same.session?.key)
+            (visit, step.stepUp, step.isResent) = (same, same.session?.key, true)
         }
         return try await afterPassword(step, attempt, form, flow, ring, visit)
     }
@@ -265,4 +265,6 @@ struct LoginStep: Sendable {
     var wish: LoginWish
     /// The session that is confirmed; nil: a login of its own.
     var stepUp: SessionKey?
+    /// The same form came a moment ago: `stepUp` is what that one began.
+    var isResent = false
 }

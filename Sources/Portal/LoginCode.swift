@@ -88,7 +88,8 @@ extension Portal {
             form.isJSON
             || form[FormField.token].map { flow.accepts($0, form: "code " + cookie, ring, now: visit.now) } ?? false
         let code = isTimely ? form[FormField.code].flatMap { $0.utf8.count <= 64 ? $0 : nil } : nil
-        let proof = code.map { SessionKey(hashing: Array("\(cookie) \(flow.id) \($0)".utf8)) }
+        // Programs do not click twice: their codes count once, whatever comes after.
+        let proof = form.isJSON ? nil : code.map { resends.proof([cookie, flow.id, $0], visit) }
         return try await resends.run(HalfLogin.name(cookie), proof, now: visit.now) { earlier throws(PortalProblem) in
             if let again = try await resent(earlier, of: nil, visit) {
                 return try await beginAgain(wish, flow, ring, again)
@@ -120,7 +121,8 @@ extension Portal {
             return loginForm(wish, flow, ring, visit, problem: .throttled, wait: max(seconds, 1))
         }
         let isRemembered = plan.isRemembered(session)
-        let step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: session.key)
+        var step = LoginStep(account: account, isRemembered: isRemembered, wish: wish, stepUp: session.key)
+        step.isResent = true
         return try await begin(
             step,
             method: session.method,

@@ -67,12 +67,12 @@ extension Portal {
     /// Ends what the cookies name although the store does not know it: what it lost, or what another logout ended without
     /// being able to say so, may be in the caches of other gateways.
     private func endUnknown(_ visit: Visit) async throws(PortalProblem) {
-        guard visit.request.hadCookie else { return }
-        for key in cookieKeys(visit).prefix(PortalLimits.doubtedCookies) {
-            try await stored { store throws(StoreError) in
-                guard try await store.find(key) == nil else { return }
-                _ = try await store.end(key, .logout)
-            }
+        let keys = cookieKeys(visit)
+        // Of several, all but one are made up, and each would cost all gateways something.
+        guard visit.request.hadCookie, keys.count == 1, let key = keys.first else { return }
+        try await stored { store throws(StoreError) in
+            guard try await store.find(key) == nil else { return }
+            _ = try await store.end(key, .logout)
         }
     }
 

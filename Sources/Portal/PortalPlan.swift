@@ -269,6 +269,6 @@ extension PortalPlan {
         secondFactor = accounts.secondFactor
         argon2 = accounts.argon2
         self.auditDenies = auditDenies
-        codedTarget = max(0, min(codedTarget, requestLine - PortalLimits.beside))
+        codedTarget = max(256, min(codedTarget, requestLine - PortalLimits.beside))
     }
 }

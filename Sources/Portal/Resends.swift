@@ -10,7 +10,7 @@ internal import Sessions
 /// In memory: both come to the same gateway, most often by the same connection.
 final class Resends: Sendable {
     /// Seconds after the first in which the second is one.
-    static let seconds: Int64 = 15
+    static let seconds: Int64 = 5
     /// Most forms that are remembered; beyond them nothing is.
     static let most = 4096
     /// Most that wait for one; beyond them they go on by themselves.
@@ -30,6 +30,12 @@ final class Resends: Sendable {
         case run(SessionKey?)
         case alone
         case wait
+    }
+
+    /// What the second form must have in common with the first: what was typed, and that it comes from the same browser.
+    func proof(_ typed: [String], _ visit: Visit) -> SessionKey {
+        let browser = [visit.request.clientAddress, visit.request.single("user-agent") ?? ""]
+        return SessionKey(hashing: Array((typed + browser).joined(separator: "\n").utf8))
     }
 
     private let entries = Locked<[String: Entry]>([:])

@@ -19,11 +19,11 @@ extension Portal {
         // Its form does not ask again who wants to stay logged in.
         var step = step
         if let confirmed, plan.isRemembered(confirmed) { step.isRemembered = true }
-        let record = record(id.key, of: step, method: method, strength: strength, confirmed?.family, visit)
+        let record = record(id.key, of: step, method: method, strength: strength, confirmed, visit)
         if isRevoked(record) { return await shutOut(step, attempt, flow, ring, visit) }
         var ended: [Ended]
         do throws(PortalProblem) {
-            var event = AuditEvent(confirmed == nil ? .login : .stepUp, visit)
+            var event = AuditEvent(confirmed == nil || step.isResent ? .login : .stepUp, visit)
             event.describe(record)
             try await mustAudit(event)
             ended = try await place(record, confirmed: confirmed, step, visit)
@@ -76,13 +76,13 @@ extension Portal {
         of step: LoginStep,
         method: String,
         strength: Int,
-        _ family: String?,
+        _ confirmed: SessionRecord?,
         _ visit: Visit
     ) -> SessionRecord {
         let lifetime = step.isRemembered ? plan.rememberMe : plan.lifetime
         return SessionRecord(
             key: key,
-            family: family ?? SecureRandom.text(16),
+            family: confirmed?.family ?? SecureRandom.text(16),
             account: step.account.canonical,
             issuer: plan.issuer,
             method: method,
@@ -97,7 +97,8 @@ extension Portal {
             address: visit.request.clientAddress,
             device: DeviceName.make(userAgent: visit.request.single("user-agent") ?? ""),
             site: visit.site,
-            csrf: SecureRandom.text(32)
+            // Pages that were open before a step-up go on working, logout first of all.
+            csrf: confirmed?.csrf ?? SecureRandom.text(32)
         )
     }
 

@@ -132,11 +132,6 @@ public final class ServerTLS: @unchecked Sendable {
                 if chosen[name]?[certificate.slot] == nil { chosen[name]?[certificate.slot] = index }
             }
         }
-        // A client that takes one kind of key only is not sent away while there is a wildcard of that kind.
-        for name in order where !name.hasPrefix("*.") {
-            guard let dot = name.firstIndex(of: "."), let above = chosen["*" + name[dot...]] else { continue }
-            chosen[name] = chosen[name].map { own in zip(own, above).map { $0 ?? $1 } }
-        }
         let first = certificates[0].names.texts.first.flatMap { chosen[$0] }?.compactMap { $0 } ?? [0]
         var sets = [first]
         var names: [(name: String, value: Int)] = []

@@ -65,7 +65,11 @@ struct AuditFile: @unchecked Sendable {
         descriptor =
             name == "/dev/stdout"
             ? fcntl(1, F_DUPFD_CLOEXEC, 3) : open(name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.error("\(path): cannot be opened") }
+        guard descriptor >= 0 else {
+            let error = Self.error("\(path): cannot be opened")
+            timestamp.deallocate()
+            throw error
+        }
         var status = stat()
         isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && name != "/dev/stdout"
         length = isRegular ? status.st_size : 0
@@ -118,7 +122,14 @@ struct AuditFile: @unchecked Sendable {
         length = try size()
         guard length > 0 else { return }
         let begun = link
-        if try findEnd() { return }
+        if try findEnd() {
+            // A file that another process began after a rotation goes on from where this one was, or from further on.
+            let isBehind = link.sequence < begun.sequence
+            guard isBehind || link.sequence == begun.sequence && link.previous != begun.previous else { return }
+            isTampered = true
+            Log.error("audit log: lines that were written are not there any more", ("path", path))
+            return
+        }
         // Nothing in it is a line to go on from.
         if link == begun { throw notALog }
         isTampered = true

@@ -179,6 +179,16 @@ class Audit(Faults):
                 gateway.stop()
                 self.path.unlink()
 
+    def test_lines_that_are_gone_from_another_file_of_the_name_are_missed(self):
+        gateway = self.log()
+        lines = self.path.read_bytes().splitlines(True)
+        other = self.path.with_name("other.log")
+        other.write_bytes(b"".join(lines[:-1]))
+        other.rename(self.path)
+        self.assertEqual(Browser(gateway.port).login_api(RITA).status, 200)
+        self.assertIn(b'"event":"tampered"', self.path.read_bytes())
+        command("audit", "verify", self.path, code=1)
+
     def test_what_is_changed_between_two_runs_is_found(self):
         for name, change in self.changes.items():
             with self.subTest(name):

@@ -184,6 +184,28 @@ class Submissions(SessionCase):
             self.assertEqual(action(browser.navigate(path)), ["form-action", "'self'", *wanted], path)
 
 
+class Codes(SessionCase):
+    configuration = TestCase.keys.ISSUERS + ACCOUNTS + "sessions: {store: memory}\n" + ROUTES
+
+    def test_a_program_s_code_counts_once(self):
+        clock, client = Clock(self.directory.secret), self.browser()
+        for code in (clock.next(), self.directory.recovery[0]):
+            self.assertEqual(client.login_api(TINA).status, 401)
+            cookies = "; ".join(f"{name}={value}" for name, value in client.jar.items())
+            replies = [client.api("/auth/login/code", {"code": code}, cookies=cookies, keep=False) for _ in range(3)]
+            self.assertEqual([reply.status for reply in replies], [200, 400, 400])
+            session = f"{SESSION}={replies[0].cookies[SESSION].value}"
+            self.assertEqual(client.fetch("/x", cookies=session, keep=False).status, 200)
+
+    def test_a_page_of_before_a_step_up_logs_out(self):
+        browser = self.browser().enter(ADA)
+        form = browser.form("/auth/logout")
+        self.assertEqual(browser.login(ADA, path="/auth/login?step_up=1").status, 303)
+        session = browser.session
+        self.assertEqual(browser.post(form["action"], form["fields"]).status, 303)
+        self.assertEqual(browser.fetch("/x", cookies=f"{SESSION}={session}", keep=False).status, 401)
+
+
 class AfterLogout(SessionCase):
     configuration = Submissions.configuration + "portal: {after_logout: 'http://127.0.0.1:8080/bye?x'}\n"
 

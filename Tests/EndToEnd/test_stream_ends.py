@@ -35,6 +35,12 @@ routes:
   - {name: calls, match: {path: /calls}, auth: public, forward: {upstream: calls}}
   - {name: rest, match: {path: /}, auth: public, forward: {upstream: a}}
 """
+SLOW = """
+workers: 1
+timeouts: {stream_idle: 1s}
+upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]
+routes: [{name: all, auth: public, forward: {upstream: a}}]
+"""
 GOING_AWAY, POLICY = (1001).to_bytes(2, "big"), (1008).to_bytes(2, "big")
 
 
@@ -194,6 +200,32 @@ class Silence(Base):
         )
         self.assertEqual(answers, [b"3", b"1", [b"re"], [b"re"] * 3, [b"first", b"2"]])
         self.assertEqual(peers.metric(gateway, 'timeouts_total{kind="body_progress"}'), 0)
+
+    def test_a_slow_reader_is_not_silent(self):
+        size = 24 << 20
+
+        def answer(head, body, connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            try:
+                connection.sendall(bytes(size))
+            except OSError:
+                return None
+
+        upstream = Upstream(answer)
+        self.addCleanup(upstream.stop)
+        gateway = Gateway(SLOW, UPSTREAM=upstream.port)
+        self.addCleanup(gateway.stop)
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as reader:
+            reader.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            got, until = 0, time.monotonic() + 3
+            # A megabyte a second for three times as long as the silence may be, then the rest.
+            while time.monotonic() < until:
+                got += len(reader.recv(50_000))
+                time.sleep(0.05)
+            while got < size and (part := reader.recv(1 << 20)):
+                got += len(part)
+        self.assertGreaterEqual(got, size)
+        self.assertEqual(peers.metric(gateway, 'timeouts_total{kind="stream_idle"}'), 0)
 
     def test_either_side_keeps_a_call(self):
         for timeouts, idle in (("stream_idle: 1s", ""), ("", "idle_timeout: 1s")):

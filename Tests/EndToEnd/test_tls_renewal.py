@@ -11,7 +11,8 @@ from cryptography.x509 import ocsp
 
 import peers
 from harness import Gateway, Keys
-from test_tls import AUTHORITY, FIRST, ONE, TLSTest
+from sessions import ACCOUNTS, ADA, BOB, Browser, SessionCase, Users
+from test_tls import AUTHORITY, FIRST, ONE, TLSTest, certificates
 
 QUICK = "tls: {file_check: 100ms}\n"
 SOON = datetime.timedelta(hours=1)
@@ -108,6 +109,47 @@ class BrokenConfiguration(RenewalTest):
         applied = sum("configuration applied" in line for line in self.gateway.log)
         pathlib.Path(self.gateway.folder, "first.key").chmod(0o400)
         self.assertTrue(self.gateway.wait_for("configuration applied", applied + 1))
+
+
+class BrokenCertificate(SessionCase):
+    """A certificate that cannot be read stays as it was, and holds nothing else up."""
+
+    configuration = QUICK + ACCOUNTS + f"""
+sessions: {{store: memory}}
+listeners:
+  - {{name: main, address: "127.0.0.1:0"}}
+  - {{name: tls, address: "127.0.0.1:0", tls: {{{certificates("first")}}}}}
+upstreams: [{{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}}]
+routes: [{{name: all, match: {{path: /x}}, forward: {{upstream: a}}}}]
+"""
+    files = {"first.pem": FIRST.pem, "first.key": FIRST.key_pem}
+
+    def applied(self):
+        return sum("configuration applied" in line for line in self.gateway.log)
+
+    def ready(self):
+        return self.gateway.get("/readyz?verbose", port=self.gateway.ops_port).body
+
+    def test_a_disabled_account_ends(self):
+        folder = pathlib.Path(self.gateway.folder)
+        ada, bob = self.browser().sign_in(ADA), self.browser().sign_in(BOB)
+        (folder / "first.pem").write_text("broken")
+        peers.eventually(lambda: "changed files were refused" in self.ready(), "it is no detail")
+        Users(folder / "users.yaml").run("disable", BOB)
+        peers.eventually(lambda: bob.fetch("/x", keep=False).status == 401, "a disabled account goes on")
+        self.assertEqual(self.browser().login_api(BOB).status, 401)
+        self.assertEqual(ada.fetch("/x").status, 200)
+        self.assertIn("changed files were refused", self.ready())
+        port = int(self.gateway.addresses["tls"].rsplit(":", 1)[1])
+        secure = Browser(port, tls=AUTHORITY.context())
+        self.assertEqual(secure.fetch("/x").status, 401)
+        # Tried again, but nothing is applied for it.
+        before = self.applied()
+        peers.eventually(lambda: peers.metric(self.gateway, 'reloads_total{result="failed"}') > 1, "not tried again")
+        self.assertEqual(self.applied(), before)
+        (folder / "first.pem").write_bytes(FIRST.pem)
+        peers.eventually(lambda: "changed files were refused" not in self.ready(), "the detail stays")
+        self.assertEqual(ada.fetch("/x").status, 200)
 
 
 class AnotherBrokenFile(RenewalTest):

@@ -34,15 +34,19 @@ import Testing
     mutating func again() {
         var now: Int64 = 0
         for (index, pause) in [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000].enumerated() {
-            _ = begin(.files)
+            _ = begin(index == 0 ? .files : .retry)
             #expect(reloads.isNews(["f:1:1: wrong"], isRefusal: true) == (index == 0))
+            #expect(reloads.isFruitless(["f:1:1: wrong"]) == (index > 0) && !reloads.isFruitless(["f:1:1: other"]))
             #expect(reloads.isNews(["f:1:1: other"], isRefusal: true))
             _ = end(["f:1:1: wrong"], now: now)
             #expect(!reloads.isDue(now: now + Int64(pause) - 1) && reloads.isDue(now: now + Int64(pause)))
             now += Int64(pause)
         }
         #expect(reloads.details == ["changed files were refused, the former content is in use: f:1:1: wrong"])
-        let details = run(.files, now: now)
+        _ = begin(.files)
+        #expect(reloads.isNews(["f:1:1: wrong"], isRefusal: true) && !reloads.isFruitless(["f:1:1: wrong"]))
+        _ = end(["f:1:1: wrong"], now: now)
+        let details = run(.retry, now: now)
         #expect(details == [] && !reloads.isDue(now: .max - 1))
     }
 

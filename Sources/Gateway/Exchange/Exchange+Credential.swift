@@ -51,6 +51,8 @@ extension Exchange {
             closeBackend()
             return abort()
         }
+        // A client that takes what is there, if slowly, is not silent; one that takes nothing has a deadline of its own.
+        if wait == .stream, isClientFull { return watch(.stream, bounds.streamIdle) }
         let isStreams = wait == .tunnel || bounds.streamIdle == plan.timeouts.streamIdle
         worker.metrics.timedOut(isStreams ? .streamIdle : .upstreamIdle)
         switch phase {

@@ -125,8 +125,8 @@ extension Exchange {
         phase = .sending
         sentMicros = Clock.microseconds()
         if requestComplete { return watch(.firstByte, bounds.firstByteTimeout) }
-        // A call may say little for as long as it likes.
-        note.isGRPC ? watch(.stream, bounds.streamIdle) : watchBody()
+        // A call may say little for as long as it likes; a backend of HTTP/1 takes none.
+        note.isGRPC && sendsRaw ? watch(.stream, bounds.streamIdle) : watchBody()
     }
 
     func connectFailed(_ connection: UpstreamConnection, code: Int32) {

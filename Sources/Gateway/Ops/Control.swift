@@ -8,7 +8,7 @@ import Upstreams
 /// What other threads tell the control thread.
 enum ControlMessage: Sendable {
     /// A reload ended: the new snapshot, or what is wrong with the file.
-    case reloaded(Snapshot?, [String])
+    case reloaded(Snapshot?, [String], isWhole: Bool)
     /// Files of certificates and keys were looked at again.
     case looked(FileWatch, changed: Bool)
     /// Every worker has forgotten and ended what a revocation is about.

@@ -43,6 +43,8 @@ final class SessionRegistry: Sendable {
     private static let remembrance: Int64 = 60
     /// Most ids that are doubted; beyond that nobody's cookie is cleared on a guess.
     private static let mostDoubted = 10_000
+    /// Most ends that are remembered of sessions that were not known here: anybody can end ids that nobody has.
+    private static let mostUnknown = 100_000
 
     /// The number of sessions in it.
     var count: Int { table.withLock { $0.known.count } }
@@ -83,8 +85,10 @@ final class SessionRegistry: Sendable {
     func end(_ digests: [SessionDigest], _ way: EndWay, now: Int64) {
         table.withLock { table in
             for digest in digests {
-                table.known.removeValue(forKey: digest)?.session.end()
+                let session = table.known.removeValue(forKey: digest)?.session
+                session?.end()
                 table.doubted[digest] = nil
+                if session == nil, table.ended.count >= Self.mostUnknown { continue }
                 let known = table.ended[digest]?.way
                 table.ended[digest] = End(at: now, way: way == .untold ? known ?? way : way)
             }
