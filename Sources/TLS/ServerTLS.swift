@@ -15,8 +15,7 @@ public struct ServerTLSPlan: Sendable {
 
     /// Certificates with their keys, at least one; the first is for clients that ask for no known name.
     ///
-    /// Of two for the same name and kind of key the first counts; RSA and ECDSA for one name stand side by side. A name
-    /// that stands in certificates of one kind of key only gets the other kinds of the wildcard above it.
+    /// Of two for the same name and kind of key the first counts; RSA and ECDSA for one name stand side by side.
     public var certificates: [CertificateSource]
     /// Oldest version that is spoken.
     public var minimumVersion = TLSVersion.tls12
