@@ -9,7 +9,7 @@ internal import JOSE
 struct KeyRing: Sendable {
     /// What is signed.
     enum Purpose: String, CaseIterable, Sendable {
-        case flow, form, device, handoff
+        case flow, form, device, handoff, page
     }
 
     private let keys: [Purpose: [[UInt8]]]

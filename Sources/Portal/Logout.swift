@@ -19,7 +19,7 @@ extension Portal {
         var page = ConfirmPage()
         page.action = plan.path("logout")
         page.account = session.account
-        page.token = session.csrf
+        page.token = Self.pageToken(session, try await keys())
         let target = visit.query[FormField.returnTo].flatMap { ReturnTarget.local($0, plan: plan) }
         page.returnTo = target ?? ""
         page.cancel = target ?? plan.afterLogin
@@ -49,7 +49,7 @@ extension Portal {
         _ form: Submission,
         _ visit: Visit
     ) async throws(PortalProblem) -> PortalAnswer {
-        try checkForgery(sessions, form, visit)
+        try await checkForgery(sessions, form, visit)
         let isInForm = try form.flag(FormField.everywhere)
         let isInQuery = try visit.query.flag(FormField.everywhere)
         let everywhere = !sessions.isEmpty && (isInForm || isInQuery)
@@ -146,17 +146,27 @@ extension Portal {
     /// Refuses what another site's page may have sent: an own `Sec-Fetch-Site` or `Origin` is needed, or the session's
     /// token in `X-CSRF-Token` or the field `csrf`.
     ///
-    /// A token that came and is another session's is refused in any case: the page was made before somebody else logged
-    /// in with this browser, and what it says is not what would happen.
-    func checkForgery(_ sessions: [SessionRecord], _ form: Submission, _ visit: Visit) throws(PortalProblem) {
-        let token = visit.request.single("x-csrf-token") ?? form[FormField.token] ?? ""
+    /// A form's token that is another login's is refused in any case: the page was made before somebody else logged in
+    /// with this browser, and what it says is not what would happen.
+    func checkForgery(_ sessions: [SessionRecord], _ form: Submission, _ visit: Visit) async throws(PortalProblem) {
+        guard !sessions.isEmpty else { return }
+        let ring = try await keys()
+        let sent = form[FormField.token] ?? ""
         if visit.source == .own {
-            guard sessions.isEmpty || token.isEmpty || sessions.contains(where: { Same.secrets(token, $0.csrf) }) else {
+            guard sent.isEmpty || sessions.contains(where: { Self.isToken(sent, of: $0, ring) }) else {
                 throw .staleForm
             }
         } else {
-            guard sessions.allSatisfy({ Same.secrets(token, $0.csrf) }) else { throw .crossSite }
+            let token = visit.request.single("x-csrf-token") ?? sent
+            guard sessions.allSatisfy({ Self.isToken(token, of: $0, ring) }) else { throw .crossSite }
         }
+    }
+
+    /// The token of forms about a login's sessions: pages from before a step-up go on working, logout first of all.
+    static func pageToken(_ session: SessionRecord, _ ring: KeyRing) -> String { ring.sign(.page, [session.family]) }
+
+    private static func isToken(_ token: String, of session: SessionRecord, _ ring: KeyRing) -> Bool {
+        Same.secrets(token, session.csrf) || ring.verify(.page, [session.family], token)
     }
 
     /// The request with its session looked up once more, when a cookie came but the gateway found no session.

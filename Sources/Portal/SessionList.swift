@@ -30,7 +30,7 @@ extension Portal {
         page.isTruncated = isTruncated
         // One form ends one login; none when it had ended already.
         page.ended = visit.query["ended"].flatMap { Int($0) }.flatMap { (0...1).contains($0) ? $0 : nil }
-        page.token = session.csrf
+        page.token = Self.pageToken(session, try await keys())
         page.now = visit.now
         return self.page(
             .sessions(page),
@@ -62,7 +62,7 @@ extension Portal {
     ) async throws(PortalProblem) -> PortalAnswer {
         let visit = try await resolved(visit)
         guard let session = visit.session else { return loginFirst(visit) }
-        try checkForgery([session], form, visit)
+        try await checkForgery([session], form, visit)
         // Of other people's sessions one does not learn that they are there.
         guard let key = SessionKey(text: handle), let found = try await find(key, now: visit.now),
             found.account == session.account, found.issuer == session.issuer

@@ -97,8 +97,7 @@ extension Portal {
             address: visit.request.clientAddress,
             device: DeviceName.make(userAgent: visit.request.single("user-agent") ?? ""),
             site: visit.site,
-            // Pages that were open before a step-up go on working, logout first of all.
-            csrf: confirmed?.csrf ?? SecureRandom.text(32)
+            csrf: SecureRandom.text(32)
         )
     }
 

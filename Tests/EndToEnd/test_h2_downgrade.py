@@ -186,7 +186,10 @@ routes:
                 c.post(1, b"/public", [(b"content-length", b"%d" % length)])
                 for place, piece in enumerate(pieces):
                     c.data(1, piece, ends=place == len(pieces) - 1)
-                self.assertEqual(c.answer(1).reset, PROTOCOL_ERROR)
+                answer = c.answer(1)
+                # A request without content may have been answered before its content came.
+                isOver = length == 0 and (answer.status, answer.reset) == (200, 0)
+                self.assertTrue(isOver or answer.reset == PROTOCOL_ERROR, (answer.status, answer.reset))
                 self.assertTrue(all(call.body == b"" for call in self.origin.calls), "a request arrived whole")
                 self.assertTrue(c.alive())
 
