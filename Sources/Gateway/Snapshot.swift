@@ -228,8 +228,8 @@ final class Snapshot: Sendable {
         errorPages = portal?.pages.preparedPages()
         if let portal, let authenticator = identity.sessions {
             var life = Int64(settings.tokenCache.maxAge.wholeSeconds)
-            // What a store loses without saying so is asked for again.
-            if settings.sessions.store != .memory { life = min(life, SessionPlan.longestCached) }
+            // What a server loses without saying so is asked for again; of a file no change is missed.
+            if settings.sessions.store == .redis { life = min(life, SessionPlan.longestCached) }
             sessions = SessionPlan(
                 portal: portal.plan,
                 authenticator: authenticator,

@@ -20,7 +20,7 @@ final class SessionPlan: Sendable {
     let origins: [[UInt8]]
     /// Whether the cookie only goes over TLS, so that the origin of a page is an https one.
     let isSecure: Bool
-    /// Longest life of a cached session of a store that others can reach, in seconds.
+    /// Longest life of a cached session of a server, in seconds.
     static let longestCached: Int64 = 15
     /// Longest life of a cached session, in seconds.
     let cacheSeconds: Int64
