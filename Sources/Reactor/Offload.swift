@@ -102,18 +102,19 @@ public final class OffloadPool: Sendable {
         return accepted
     }
 
-    /// Lets the threads end after the work at hand, and joins them unless one is still at it after `milliseconds`.
+    /// Lets the threads end after the work at hand, and joins them; when one is still at it after `milliseconds`, they
+    /// end by themselves.
     public func stop(within milliseconds: Int = 1000) {
         state.withLock { $0.stopping = true }
         for _ in 0..<threads { sem_post(ready) }
         for _ in 0..<max(1, milliseconds) where ended.load(ordering: .acquiring) < threads { usleep(1000) }
         // A look-up that hangs must not keep the process: its thread ends with it.
-        guard ended.load(ordering: .acquiring) == threads else { return }
+        let allEnded = ended.load(ordering: .acquiring) == threads
         let all = running.withLock { running in
             defer { running = [] }
             return running
         }
-        for thread in all { thread.join() }
+        for thread in all { allEnded ? thread.join() : thread.detach() }
     }
 
     private func work() {

@@ -12,14 +12,10 @@ import tempfile
 import threading
 import time
 
+from ports import free_port
+
 REQUEST = b"GET /load HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
 ENDING = b"GET /load HTTP/1.1\r\nHost: gateway.example\r\nConnection: close\r\n\r\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Service:

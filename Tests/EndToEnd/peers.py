@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ports import free_port
+
 HSTS = "{ max_age: 8760h, include_subdomains: true }"
 
 
@@ -119,13 +121,6 @@ def server_context(certificate, alpn=None, client_ca=None, minimum=None, maximum
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=client_ca.pem.decode())
     return context
-
-
-def free_port():
-    """A port that nobody listens on; whoever gets it binds it at once."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def program(name):

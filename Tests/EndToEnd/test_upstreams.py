@@ -9,6 +9,7 @@ import time
 import unittest
 
 from harness import Gateway, Upstream
+from ports import free_port
 
 ROUTE = "routes: [{name: all, match: {path: /}, auth: public, forward: {upstream: a@FORWARD@}}]\n"
 
@@ -16,12 +17,6 @@ ROUTE = "routes: [{name: all, match: {path: /}, auth: public, forward: {upstream
 def named(name, **options):
     """A server that answers with its name."""
     return Upstream(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(name), name), **options)
-
-
-def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Base(unittest.TestCase):
@@ -126,7 +121,7 @@ class Balancing(Base):
 
 class Faults(Base):
     def test_refused_then_passed_over_then_back(self):
-        port = closed_port()
+        port = free_port()
         gateway = self.gateway([at(port)], ", refused_pause: 400ms")
         first, second = gateway.get(), gateway.get()
         self.assertEqual((first.status, json.loads(first.body)["code"]), (502, "upstream_refused"))
@@ -138,11 +133,11 @@ class Faults(Base):
 
     def test_another_server_is_tried(self):
         alive = self.upstream(b"x")
-        gateway = self.gateway([at(closed_port()), at(closed_port()), at(alive)], ", refused_pause: 30s")
+        gateway = self.gateway([at(free_port()), at(free_port()), at(alive)], ", refused_pause: 30s")
         self.assertEqual({gateway.get().status for _ in range(20)}, {200})
         self.assertEqual(self.metric(gateway, "upstream_connect_failures_total"), 2)
         self.assertEqual(gateway.get(method="POST", body=b"body").status, 200)
-        none = self.gateway([at(closed_port()), at(closed_port()), at(alive)], ", retries: 0, refused_pause: off")
+        none = self.gateway([at(free_port()), at(free_port()), at(alive)], ", retries: 0, refused_pause: off")
         self.assertEqual({none.get().status for _ in range(9)}, {200, 502})
 
     def test_a_connection_that_is_not_taken_in_time(self):

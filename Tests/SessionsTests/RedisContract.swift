@@ -8,34 +8,41 @@ import Testing
 final class RedisCluster: Sendable {
     let members: [RedisServer]
 
-    init() throws {
+    private init() throws {
         members = try (0..<3).map { _ in
-            try RedisServer(
-                ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"],
-                port: RedisServer.clusterPort()
+            let bus = try RedisServer.freePort()
+            return try RedisServer(
+                ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", "\(bus)"],
+                port: RedisServer.freePort()
             )
         }
     }
 
-    /// Waits until every member knows the whole cluster.
-    func whole() async throws {
+    /// One whose members all know the whole of it.
+    ///
+    /// Making it is not what is tested: it may take a second try.
+    static func whole() async throws -> RedisCluster {
+        var problem = ""
+        for _ in 0..<3 {
+            let cluster = try RedisCluster()
+            guard let why = try await cluster.join() else { return cluster }
+            problem += "\n\(why)"
+        }
+        throw StoreOpening("the cluster does not come together:\(problem)")
+    }
+
+    /// What keeps the members from being one cluster, if anything.
+    private func join() async throws -> String? {
+        for member in members {
+            let isUp = await eventually(within: 30) { (try? member.cli("PING").hasPrefix("PONG")) ?? false }
+            guard isUp else { return "no member at \(member.port)" }
+        }
         let addresses = members.map { "127.0.0.1:\($0.port)" }
-        _ = await eventually { (try? self.members.allSatisfy { try $0.cli("PING").hasPrefix("PONG") }) ?? false }
-        try await members[0].cluster(["create"] + addresses + ["--cluster-yes"])
-        let isWhole = await eventually(within: 60) {
+        let said = try await members[0].cluster(["create"] + addresses + ["--cluster-yes"])
+        let isWhole = await eventually(within: 30) {
             (try? self.members.allSatisfy { try $0.cli("CLUSTER", "INFO").contains("cluster_state:ok") }) ?? false
         }
-        guard isWhole else { throw StoreOpening("the cluster does not come together") }
-    }
-}
-
-extension RedisServer {
-    /// A free port whose cluster bus port (10000 more) is one, too.
-    static func clusterPort() throws -> UInt16 {
-        while true {
-            let port = try freePort()
-            if port < 55_000 { return port }
-        }
+        return isWhole ? nil : said
     }
 }
 
@@ -55,9 +62,7 @@ actor RedisTestServers {
     func members() async throws -> RedisCluster {
         if let cluster { return try await cluster.value }
         let task = Task {
-            let cluster = try RedisCluster()
-            try await cluster.whole()
-            return cluster
+            try await RedisCluster.whole()
         }
         cluster = task
         return try await task.value

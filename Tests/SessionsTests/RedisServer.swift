@@ -76,23 +76,6 @@ final class RedisServer: @unchecked Sendable {
         return Int(line.filter(\.isNumber)) ?? 0
     }
 
-    /// A port that was free a moment ago.
-    static func freePort() throws -> UInt16 {
-        let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard bound else { throw POSIXError(.EADDRINUSE) }
-        return UInt16(bigEndian: address.sin_port)
-    }
-
     /// A command by redis-cli; what it printed.
     @discardableResult
     func cli(_ arguments: String...) throws -> String { try tool("redis-cli", address + arguments) }

@@ -153,8 +153,7 @@ struct RedisTopologyTests {
 
     @Test("slots that move while sessions are used lose nobody")
     func resharding() async throws {
-        let cluster = try RedisCluster()
-        try await cluster.whole()
+        let cluster = try await RedisCluster.whole()
         let store = try await cluster.members[0].store { $0.mode = .cluster }
         let live = (0..<300).map { redisRecord("u\($0 % 10)") }
         for one in live { try await store.create(one, replacing: nil) }
@@ -184,8 +183,7 @@ struct RedisTopologyTests {
 
     @Test("a member that dies makes the store unavailable, and its return makes it whole again")
     func memberDies() async throws {
-        let cluster = try RedisCluster()
-        try await cluster.whole()
+        let cluster = try await RedisCluster.whole()
         let store = try await cluster.members[0].store {
             $0.mode = .cluster
             $0.servers = cluster.members.map(\.endpoint)
