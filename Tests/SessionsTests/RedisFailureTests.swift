@@ -16,7 +16,7 @@ struct RedisFailureTests {
         for _ in 0..<100 {
             await #expect(throws: StoreError.unavailable) { try await store.find(redisRecord().key) }
         }
-        #expect(ContinuousClock.now - began < .seconds(10))
+        #expect(ContinuousClock.now - began < .seconds(30))
         #expect(!store.isAvailable)
         #expect(store.problem.contains("unix:/nonexistent/redis.sock"))
         await store.close()
@@ -44,12 +44,12 @@ struct RedisFailureTests {
         server.send(SIGSTOP)
         let began = ContinuousClock.now
         await #expect(throws: StoreError.self) { try await store.find(ann.key) }
-        #expect(ContinuousClock.now - began < .seconds(10))
+        #expect(ContinuousClock.now - began < .seconds(30))
         #expect(await log.has { $0 == .available(false) })
         #expect(await eventually { store.client.shared.isDown.load(ordering: .relaxed) })
         let again = ContinuousClock.now
         await #expect(throws: StoreError.unavailable) { try await store.find(ann.key) }
-        #expect(ContinuousClock.now - again < .seconds(1))
+        #expect(ContinuousClock.now - again < .seconds(10))
         await log.clear()
         server.send(SIGCONT)
         #expect(await log.has { $0 == .available(true) })

@@ -112,7 +112,7 @@ actor RedisEventLog {
     func clear() { events = [] }
 
     /// Waits until an event is there; false when none came.
-    func has(within seconds: Double = 10, _ test: @Sendable (StoreEvent) -> Bool) async -> Bool {
+    func has(within seconds: Double = 30, _ test: @Sendable (StoreEvent) -> Bool) async -> Bool {
         await eventually(within: seconds) { await self.events.contains(where: test) }
     }
 
@@ -124,7 +124,7 @@ actor RedisEventLog {
 }
 
 /// Asks until the answer is yes; false when it never was.
-func eventually(within seconds: Double = 10, _ test: @Sendable () async -> Bool) async -> Bool {
+func eventually(within seconds: Double = 30, _ test: @Sendable () async -> Bool) async -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if await test() { return true }
@@ -166,7 +166,7 @@ extension RedisServer {
         var plan = RedisPlan(servers: [endpoint])
         change(&plan)
         let store = try RedisStore(plan)
-        guard await eventually(within: 20, { store.isAvailable && store.isFollowing }) else {
+        guard await eventually(within: 30, { store.isAvailable && store.isFollowing }) else {
             throw StoreOpening("never available: \(store.problem)")
         }
         return store

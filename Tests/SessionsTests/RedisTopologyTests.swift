@@ -120,7 +120,7 @@ struct RedisTopologyTests {
         master.kill()
         #expect(await log.has { $0 == .available(false) })
         #expect(await log.has(within: 60) { $0 == .available(true) })
-        #expect(ContinuousClock.now - began < .seconds(30))
+        #expect(ContinuousClock.now - began < .seconds(60))
         #expect(await log.has { $0 == .missed })
         for one in live { #expect(try await store.find(one.key) == one) }
         let next = redisRecord()
@@ -198,7 +198,7 @@ struct RedisTopologyTests {
             do throws(StoreError) { _ = try await store.find(redisRecord().key) } catch { failures += 1 }
         }
         #expect(failures > 0)
-        #expect(ContinuousClock.now - began < .seconds(5))
+        #expect(ContinuousClock.now - began < .seconds(25))
         await log.clear()
         try cluster.members[1].start()
         #expect(await log.has(within: 60) { $0 == .available(true) })

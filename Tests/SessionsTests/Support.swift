@@ -55,7 +55,7 @@ final class Heard: Sendable {
     func add(_ event: StoreEvent) { events.withLock { $0.append(event) } }
 
     /// Waits until `isIt` holds for all that was heard.
-    func wait(seconds: Double = 5, _ isIt: ([StoreEvent]) -> Bool) async -> Bool {
+    func wait(seconds: Double = 30, _ isIt: ([StoreEvent]) -> Bool) async -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
             if isIt(events.withLock { $0 }) { return true }
@@ -65,7 +65,7 @@ final class Heard: Sendable {
     }
 
     /// Waits until this session was said to have ended (or everything may have).
-    func ended(_ key: SessionKey, seconds: Double = 5) async -> Bool {
+    func ended(_ key: SessionKey, seconds: Double = 30) async -> Bool {
         await wait(seconds: seconds) {
             $0.contains {
                 if case .ended(let keys) = $0 { keys.contains(key) } else { $0 == .missed }
