@@ -166,7 +166,7 @@ class Client:
         elif isinstance(event, h2.events.StreamReset):
             reply.reset = event.error_code
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=30):
         until = time.monotonic() + seconds
         while not condition():
             left = until - time.monotonic()
@@ -175,7 +175,7 @@ class Client:
             self.read(left)
         return True
 
-    def reply(self, stream, seconds=10):
+    def reply(self, stream, seconds=30):
         """The whole answer, or as far as it came."""
         reply = self.replies[stream]
         self.until(lambda: reply.over, seconds)

@@ -47,19 +47,22 @@ class Waiting(unittest.TestCase):
         return (("http1", Upstream(answer)), ("h2c", http2.Server(script, settings=limit)))
 
     def test_first_come_first_served_and_without_a_pause(self):
-        """Forty requests of 5 ms behind each other: a look every 20 ms would take four times as long."""
+        """Forty requests of 5 ms behind each other: a look every 20 ms would take four times as long, every time."""
         order = []
         for protocol, upstream in self.servers(0.005, order):
             with self.subTest(protocol):
-                order.clear()
                 gateway = self.gateway(upstream, protocol)
-                with http2.Client(gateway.port) as client:
-                    client.get("/first")
-                    begin = time.monotonic()
-                    streams = [client.request(f"/{number}") for number in range(40)]
-                    self.assertEqual([client.reply(stream).status for stream in streams], [200] * 40)
-                    self.assertLess(time.monotonic() - begin, 0.7)
-                self.assertEqual(order, ["/first"] + [f"/{number}" for number in range(40)])
+                times = []
+                while not times or (min(times) >= 0.7 and len(times) < 10):
+                    order.clear()
+                    with http2.Client(gateway.port) as client:
+                        client.get("/first")
+                        begin = time.monotonic()
+                        streams = [client.request(f"/{number}") for number in range(40)]
+                        self.assertEqual([client.reply(stream).status for stream in streams], [200] * 40)
+                        times.append(time.monotonic() - begin)
+                    self.assertEqual(order, ["/first"] + [f"/{number}" for number in range(40)])
+                self.assertLess(min(times), 0.7)
 
     def test_a_full_line_and_a_long_one(self):
         for protocol, upstream in self.servers(0.6, []):
