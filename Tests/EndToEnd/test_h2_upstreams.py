@@ -9,9 +9,11 @@ import unittest
 import h2.exceptions
 import h2.settings
 
+import frames
 import http2
 import peers
 from harness import Gateway, Upstream
+from sessions import ACCOUNTS, SESSION, Directory
 from wire import Client as HTTP1
 
 AUTHORITY = peers.Authority()
@@ -321,6 +323,35 @@ class Scripted(UpstreamTest):
             plain.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-In: 8\r\n\r\n")
             self.assertEqual(plain.reply(b"POST").trailers, [(b"x-sum", b"8")])
 
+    def test_trailers_behind_a_told_length(self):
+        def script(stream):
+            stream.respond(200, [("x-in", repr(stream.trailers)), ("x-length", stream.head.get("content-length", ""))], stream.body)
+
+        _, gateway = self.server(script)
+        client = self.client(gateway)
+        length = (("content-length", "3"),)
+        stream = client.request("/x", "POST", length, b"abc", False)
+        client.h2.send_headers(stream, [("x-user-id", "root"), ("x-in", "9")], end_stream=True)
+        client.flush()
+        reply = client.reply(stream)
+        self.assertEqual((reply.body, reply.field("x-length"), reply.field("x-in")), (b"abc", "3", "[('x-in', '9')]"))
+        # Without any, and with an end that comes for itself.
+        stream = client.request("/x", "POST", length, b"abc", False)
+        client.h2.end_stream(stream)
+        client.flush()
+        reply = client.reply(stream)
+        self.assertEqual((reply.body, reply.field("x-in")), (b"abc", "[]"))
+        stream = client.request("/x", "POST", length, b"abc")
+        self.assertEqual(client.reply(stream).body, b"abc")
+
+    def test_an_answer_before_the_end_of_a_told_length(self):
+        _, gateway = self.server(lambda stream: stream.respond(200, (), b"early"), at_head=True)
+        client = self.client(gateway)
+        for body in (b"ab", b"abc"):
+            stream = client.request("/x", "POST", (("content-length", "3"),), body, False)
+            reply = client.reply(stream)
+            self.assertEqual((reply.status, reply.body), (200, b"early"))
+
     def test_large_uploads_through_small_windows(self):
         port = peers.free_port()
         self.peer(peers.Process(["nghttpd", "--no-tls", "--echo-upload", "-w", "12", "-W", "14", str(port)], port))
@@ -396,3 +427,41 @@ class Scripted(UpstreamTest):
         again = http2.Server(echo, port=server.port)
         self.addCleanup(again.stop)
         self.assertEqual(client.get("/x").status, 200)
+
+
+class WhileASessionIsLookedUp(unittest.TestCase):
+    CONFIGURATION = ACCOUNTS + """
+workers: 1
+sessions: {file: sessions.db}
+identity: {headers: [{claim: sub, header: X-User-Id}]}
+upstreams: [{name: a, protocol: h2c, servers: ["127.0.0.1:@UPSTREAM@"]}]
+routes: [{name: all, auth: optional, forward: {upstream: a}}]
+"""
+
+    def test_trailers_that_came_meanwhile_are_judged_like_any(self):
+        got = []
+
+        def script(stream):
+            got.append((stream.body, stream.trailers))
+            stream.respond(200)
+
+        server = http2.Server(script)
+        self.addCleanup(server.stop)
+        gateway = Gateway(self.CONFIGURATION, Directory.make().files(), UPSTREAM=server.port)
+        self.addCleanup(gateway.stop)
+        with frames.H2(gateway.port) as c:
+            number = 1
+            for length in ((), ((b"content-length", b"4"),)):
+                for pieces in ([b"test"], [b"te", b"st"]):
+                    # Nobody's, and a new one each time: the store is asked.
+                    cookie = b"%s=%s%02dA" % (SESSION.encode(), b"A" * 40, number)
+                    head = frames.block([*frames.request(b"POST"), *length, (b"cookie", cookie)])
+                    trailers = frames.block([(b"x-user-id", b"root"), (b"x_user_id", b"root"), (b"host", b"evil.example"), (b"x-fine", b"1")])
+                    c.send(
+                        frames.frame(frames.HEADERS, frames.END_HEADERS, number, head),
+                        *[frames.frame(frames.DATA, 0, number, piece) for piece in pieces],
+                        frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number, trailers),
+                    )
+                    self.assertEqual(c.answer(number, 10).status, 200)
+                    self.assertEqual(got.pop(), (b"test", [("x-fine", "1")]), (length, pieces))
+                    number += 2

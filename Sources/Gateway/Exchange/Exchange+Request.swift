@@ -108,9 +108,9 @@ extension Exchange {
                 let count = connection.fill(atLeast: 4096)
                 if count == IO.wouldBlock { break }
                 if count == 0, connection.isStream {
-                    if let kept = requestTrailers.take() {
-                        requestTrailersCame(kept.readable, kept.count)
-                        return worker.small.give(kept)
+                    if let held = heldTrailers.take() {
+                        requestTrailersCame(held.readable, held.count)
+                        return worker.small.give(held)
                     }
                     endContent(out)
                     break
@@ -191,7 +191,7 @@ extension Exchange {
             input.consume(count)
             requestRemaining &-= UInt64(count)
             requestBytes &+= UInt64(count)
-            requestComplete = requestRemaining == 0
+            requestComplete = requestRemaining == 0 && !awaitsFrame
             connection?.took(count)
             return nil
         }
@@ -217,6 +217,13 @@ extension Exchange {
                 return error
             }
         }
+    }
+
+    /// Whether a frame that the client has yet to send ends the request, whatever length it told: between backends of
+    /// HTTP/2 and their clients trailers go on behind a told length as well.
+    private var awaitsFrame: Bool {
+        guard sendsRaw, phase != .collecting, let connection, connection.isStream else { return false }
+        return !connection.sawEnd || heldTrailers != nil
     }
 
     private func takeTrailers(
@@ -299,13 +306,13 @@ extension Exchange {
         guard let connection, !requestComplete else { return }
         // Nothing may be written before the head is: they are kept until its session is known.
         if phase == .looking {
-            let kept = worker.small.take()
-            kept.append(UnsafePointer(bytes), count)
-            requestTrailers = kept
+            let held = worker.small.take()
+            held.append(UnsafePointer(bytes), count)
+            heldTrailers = held
             return
         }
-        // A body of a told length has no place for them.
-        guard requestFraming == .chunked, let out = outBuffer() else { return }
+        // In HTTP/1 a body of a told length has no place for them.
+        guard requestFraming == .chunked || sendsRaw, let out = outBuffer() else { return }
         if let input = connection.input, let error = take(input, out) { return refuseBody(error) }
         if isTooLarge { return refuseTooLarge() }
         connection.giveInput()

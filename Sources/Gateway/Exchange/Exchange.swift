@@ -91,8 +91,10 @@ final class Exchange {
     var headLength = 0
     /// The backend takes the content unframed, because frames of its own carry it.
     var sendsRaw = false
-    /// Trailers of the request: as the client sent them while its session is looked up, later those for such a backend.
+    /// Trailers of the request for such a backend.
     var requestTrailers: OutputBuffer?
+    /// Trailers as the client sent them, which came while its session was looked up: nobody has looked at them yet.
+    var heldTrailers: OutputBuffer?
     /// Whether any byte of the request went to the connection in use.
     var hasSent = false
     var tried: UInt64 = 0
@@ -350,6 +352,7 @@ final class Exchange {
         worker.metrics.adjust(.requestsActive, by: -1)
         if let out = out.take() { worker.small.give(out) }
         if let trailers = requestTrailers.take() { worker.small.give(trailers) }
+        if let trailers = heldTrailers.take() { worker.small.give(trailers) }
         if let head = keptHead.take() { worker.small.give(head) }
         if portal != nil { portal = nil }
         lookup = .notAsked
