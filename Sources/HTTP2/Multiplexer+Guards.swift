@@ -41,6 +41,8 @@ extension Multiplexer {
             if frame.stream == 0 { fail(.connection(code: HTTP2Code.protocolError)) }
             charge(.priorities)
         case FrameHeader.priorityUpdate:
+            priorityParent = 0
+            priorityBytes = 0
             charge(.priorities)
         case FrameHeader.pushPromise:
             // A client may not push, and we never let a backend.

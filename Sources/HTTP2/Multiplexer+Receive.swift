@@ -36,6 +36,10 @@ struct FrameHeader {
     @inline(__always)
     var isWholeSection: Bool { type == Self.headers && flags & ~Self.endStream == Self.endHeaders }
 
+    /// Its payload begins with the number of a stream, which the library does not judge.
+    @inline(__always)
+    var namesStream: Bool { type == Self.priority || type == Self.priorityUpdate }
+
     /// END_STREAM, and ACK of SETTINGS and PING.
     static let endStream: UInt8 = 1
     static let acknowledge: UInt8 = 1
@@ -77,7 +81,7 @@ extension Multiplexer {
         if frameLeft > 0 {
             let n = min(frameLeft, available)
             frameLeft &-= n
-            if frame.type == FrameHeader.priority { notePriority(bytes, n) }
+            if frame.namesStream { notePriority(bytes, n) }
             feed(bytes, n)
             if frameLeft == 0 { endFrame() }
             return n
@@ -89,7 +93,7 @@ extension Multiplexer {
             guard judge(frame) else { return 9 }
             let n = min(available, 9 &+ frame.length)
             frameLeft = 9 &+ frame.length &- n
-            if frame.type == FrameHeader.priority { notePriority(bytes + 9, n &- 9) }
+            if frame.namesStream { notePriority(bytes + 9, n &- 9) }
             if frame.isWholeSection, frame.length > CredentialMemo.shortest, isServer, frameLeft == 0 {
                 feedHead(bytes, n)
             } else {
@@ -127,10 +131,12 @@ extension Multiplexer {
         let waiting = nghttp2_session_get_outbound_queue_size(session)
         let result = nghttp2_session_mem_recv(session, bytes, count)
         if result == count {
+            let more = nghttp2_session_get_outbound_queue_size(session) &- waiting
+            guard more > 0, failure == nil else { return }
             // Acknowledgements aside, what the library has to say now is that something was wrong.
-            if nghttp2_session_get_outbound_queue_size(session) > waiting, failure == nil,
-                frame.type != FrameHeader.settings, frame.type != FrameHeader.ping
-            {
+            if frame.type == FrameHeader.settings {
+                judgeSettings(answers: more)
+            } else if frame.type != FrameHeader.ping {
                 settle()
             }
             return
@@ -143,6 +149,13 @@ extension Multiplexer {
         }
     }
 
+    /// Besides the acknowledgement the library resets the streams whose windows the new first one made too large: that
+    /// is an error of the connection (RFC 9113 §6.9.2).
+    private func judgeSettings(answers: Int) {
+        guard answers > 1, frame.flags & FrameHeader.acknowledge == 0 else { return }
+        fail(.connection(code: HTTP2Code.flowControlError))
+    }
+
     /// A whole frame has been read.
     @inline(__always)
     private func endFrame() {
@@ -153,6 +166,9 @@ extension Multiplexer {
             priorityParent & 0x7fff_ffff == UInt32(bitPattern: frame.stream)
         {
             // RFC 7540 §5.3.1; the library does not look when priorities are those of RFC 9218.
+            fail(.connection(code: HTTP2Code.protocolError))
+        } else if frame.type == FrameHeader.priorityUpdate, priorityBytes == 4, priorityParent & 0x7fff_ffff == 0 {
+            // RFC 9218 §7.1.
             fail(.connection(code: HTTP2Code.protocolError))
         }
     }

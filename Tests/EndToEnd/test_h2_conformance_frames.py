@@ -1,4 +1,4 @@
-"""Each type of frame in places, sizes and with values that are errors (RFC 9113 §6 and §7): 44 cases."""
+"""Each type of frame in places, sizes and with values that are errors (RFC 9113 §6 and §7): 45 cases."""
 
 import struct
 
@@ -235,6 +235,15 @@ def _(c):
 @case("6.9.2", "a first window above 2^31-1")
 def _(c):
     c.send(settings([(INITIAL_WINDOW, 0xFFFFFFFF)]))
+    connection_error(c, FLOW_CONTROL_ERROR)
+
+
+@case("6.9.2", "a first window that makes that of a stream too large")
+def _(c):
+    c.post(1)
+    c.window(1, 2**31 - 1 - 65535)
+    alive(c)
+    c.send(settings([(INITIAL_WINDOW, 65536)]))
     connection_error(c, FLOW_CONTROL_ERROR)
 
 

@@ -1,10 +1,10 @@
-"""Requests that are malformed (RFC 9113 §8) and fields that cannot be decompressed (RFC 7541): 26 cases."""
+"""Requests that are malformed (RFC 9113 §8) and fields that cannot be decompressed (RFC 7541): 28 cases."""
 
 from frames import (
     COMPRESSION_ERROR, END_HEADERS, END_STREAM, HEADERS, PROTOCOL_ERROR, PUSH_PROMISE, block, frame, huffman, integer, literal, request,
     string,
 )
-from h2cases import Cases, Suite, connection_error, stream_error
+from h2cases import Cases, Suite, connection_error, served, stream_error
 
 case = Cases()
 
@@ -72,6 +72,20 @@ def _(c):
 def _(c):
     c.send(frame(PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\2" + block(request(scheme=c.scheme))))
     connection_error(c, PROTOCOL_ERROR)
+
+
+@case("RFC 9218 7.1", "a priority for no stream")
+def _(c):
+    c.send(frame(16, 0, 0, b"\0\0\0\0u=0"))
+    connection_error(c, PROTOCOL_ERROR)
+
+
+@case("RFC 9218 7.1", "a priority for a stream to come, in pieces")
+def _(c):
+    for byte in frame(16, 0, 0, b"\0\0\0\x01u=0"):
+        c.send(bytes([byte]))
+    c.get(1)
+    served(c)
 
 
 def undecodable(section, title, text):
