@@ -6,7 +6,7 @@
 /// the gate takes for a service's would be one of ours here.
 public struct CookiePairs: Sendable {
     private var pairs: [(name: [UInt8], value: [UInt8])] = []
-    /// Whether there is more than any browser sends: beyond 8 KiB or 64 pairs (advisory D37) none of it counts.
+    /// Whether there is more than any browser sends: beyond 8 KiB or 256 pairs (advisory D37) none of it counts.
     public let isExcessive: Bool
 
     /// Reads `Cookie`.
@@ -23,7 +23,7 @@ public struct CookiePairs: Sendable {
                 pairs.append((CookiePairs.trim(name), CookiePairs.trim(pair.dropFirst(name.count + 1))))
             }
         }
-        isExcessive = bytes > 8192 || pairs.count > 64
+        isExcessive = bytes > 8192 || pairs.count > 256
     }
 
     /// All values of a name, in the order they came.

@@ -13,7 +13,10 @@ public struct HeadLimits: Sendable {
     /// The `Authorization` line, which may hold a large token.
     public var authorizationField = 16384 + 64
     /// Cookies of all `Cookie` fields together.
-    public var cookiePairs = 64
+    ///
+    /// Browsers keep up to 180 of a domain. Bytes bound them as well, and nobody does more about each than look at its
+    /// name.
+    public var cookiePairs = 256
     /// Names in all `Connection` fields together.
     public var connectionOptions = 32
     /// The whole trailer section.
