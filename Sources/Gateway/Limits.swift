@@ -13,6 +13,7 @@ extension LimitSettings {
         limits.field = header.bytes
         limits.fields = fields
         limits.authorizationField = max(header.bytes, token.bytes + 64)
+        limits.cookieField = headers.bytes
         limits.trailers = trailers.bytes
         return limits
     }

@@ -9,7 +9,10 @@ extension LimitSettings {
             "header",
             \.header,
             in: 256 ... .kibibytes(64),
-            doc: "Longest single field, name and value (431); Authorization may be as long as token and its scheme."
+            doc: """
+                Longest single field, name and value (431); Authorization may be as long as token and its scheme, Cookie \
+                as headers: beyond 8 KiB no cookie is a session.
+                """
         ),
         Key("fields", \.fields, in: 8...1000, doc: "Most header fields (431)."),
         Key("token", \.token, in: 256 ... .kibibytes(64), doc: "Longest token (401)."),

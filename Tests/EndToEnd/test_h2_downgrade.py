@@ -104,7 +104,7 @@ case("an unknown expectation", get((b"expect", b"200-ok"), (b"content-length", b
 case("a long field", get((b"x", b"a" * 9000)))
 case("many fields", get(*[(b"x%d" % number, b"a") for number in range(120)]))
 case("a long list", get(*[(b"x%d" % number, b"a" * 400) for number in range(80)]))
-case("long cookies", get(*[(b"cookie", b"a%d=" % number + b"b" * 100) for number in range(110)]))
+case("long cookies", get(*[(b"cookie", b"a%d=" % number + b"b" * 200) for number in range(150)]))
 case("very many cookies", get(*[(b"cookie", b"a=b") for _ in range(900)]))
 case("two credentials", get((b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")))
 case("no credential", get(path=b"/admin"))

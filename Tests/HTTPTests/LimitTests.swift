@@ -12,6 +12,7 @@ struct LimitTests {
         limits.head = 200
         limits.field = 50
         limits.authorizationField = 80
+        limits.cookieField = 70
         limits.fields = 5
         limits.trailers = 60
         return limits
@@ -39,7 +40,7 @@ struct LimitTests {
         #expect(ProtocolError.methodTooLong.status == 501)
     }
 
-    @Test("A field's limit is exact, and another one for Authorization: 431 beyond it")
+    @Test("A field's limit is exact, and another one for Authorization and for Cookie: 431 beyond it")
     func field() {
         let limits = LimitTests.small
         #expect(ParsedRequest(request("X: \(letters(47))"), limits: limits).outcome == .complete)
@@ -49,6 +50,8 @@ struct LimitTests {
         )
         #expect(ParsedRequest(request("Authorization: \(letters(65))"), limits: limits).outcome == .complete)
         #expect(ParsedRequest(request("Authorization: \(letters(66))"), limits: limits).error == .fieldTooLarge)
+        #expect(ParsedRequest(request("Cookie: \(letters(62))"), limits: limits).outcome == .complete)
+        #expect(ParsedRequest(request("Cookie: \(letters(63))"), limits: limits).error == .fieldTooLarge)
         #expect(ParsedRequest(request("\(letters(60)): x"), limits: limits).error == .fieldTooLarge)
         #expect(ProtocolError.fieldTooLarge.status == 431)
         let open = "GET / HTTP/1.1\r\n"

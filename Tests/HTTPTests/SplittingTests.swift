@@ -43,6 +43,8 @@ struct SplittingTests {
         request("A: 1", "B: 2", "C: 3", "D: 4", "E: 5", "F"),
         request("Authorization: \(letters(65))", "X: \(letters(40))"),
         request("Authorization: \(letters(66))\u{00}", "X: y"),
+        request("Cookie: \(letters(62))", "X: \(letters(40))"),
+        request("Cookie: \(letters(63))\u{00}", "X: y"),
         request("A: \(letters(40))", "B: \(letters(40))", "\u{00}"),
         request("A: \(letters(40))", "B: \(letters(40))", "C : \u{00}"),
         request("A: \(letters(40))", "B: \(letters(21))", "\n"),
@@ -56,6 +58,7 @@ struct SplittingTests {
         limits.head = 120
         limits.field = 50
         limits.authorizationField = 80
+        limits.cookieField = 70
         limits.fields = 6
         return limits
     }

@@ -142,7 +142,12 @@ private struct Bounds {
 
     /// The limit that is passed when the input ends at `size`, inside the line that begins at `line`.
     func passed(_ size: Int, line: Int, _ id: FieldID) -> ProtocolError? {
-        let most = id == .authorization ? max(limits.authorizationField, limits.field) : limits.field
+        let most =
+            switch id {
+            case .authorization: max(limits.authorizationField, limits.field)
+            case .cookie: max(limits.cookieField, limits.field)
+            default: limits.field
+            }
         // The last byte may be the line's CR, which is not counted.
         let fieldEnd = line &+ most &+ 2
         if size >= fieldEnd, fieldEnd <= headEnd { return .fieldTooLarge }

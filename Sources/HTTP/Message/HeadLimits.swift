@@ -12,6 +12,10 @@ public struct HeadLimits: Sendable {
     public var field = 8192
     /// The `Authorization` line, which may hold a large token.
     public var authorizationField = 16384 + 64
+    /// One `Cookie` line: where it is longer than what is looked at, the request has no session.
+    ///
+    /// A browser sends it with every request, and nobody would tell it to forget a cookie if all were refused.
+    public var cookieField = 32768
     /// Cookies of all `Cookie` fields together.
     ///
     /// Browsers keep up to 180 of a domain. Bytes bound them as well, and nobody does more about each than look at its
