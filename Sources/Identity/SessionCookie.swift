@@ -98,7 +98,11 @@ public struct OwnCookies: Sendable {
         while index >= 0 {
             let value = fields[index].value
             let end = unsafe Self.end(of: value.start, value.end, input)
-            if unsafe isOwn(value.start, end, input) { fields.drop(index) }
+            var start = value.start
+            while start < end, unsafe input[start] == 0x20 || input[start] == 0x09 { start &+= 1 }
+            // Of a cookie without a name browsers send the value alone: `=name=value` would come back as one of ours.
+            if start < end, unsafe input[start] == 0x3d { start &+= 1 }
+            if unsafe isOwn(start, end, input) { fields.drop(index) }
             index = fields.next(.setCookie, after: index)
         }
     }
