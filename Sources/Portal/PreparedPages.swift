@@ -80,8 +80,9 @@ public final class PreparedPages: Sendable {
     /// Statuses and the names of their texts.
     static let statuses: [(status: Int, code: String)] = [
         (400, "client"), (401, "login_needed"), (403, "forbidden"), (404, "not_found"), (405, "method_not_allowed"),
-        (408, "request_timeout"), (411, "client"), (413, "content_too_large"), (414, "client"), (415, "client"),
-        (417, "client"), (421, "misdirected"), (429, "too_many_requests"), (431, "client"), (500, "server"),
+        (408, "request_timeout"), (411, "client"), (413, "content_too_large"), (414, "address_too_long"),
+        (415, "client"), (417, "client"), (421, "misdirected"), (429, "too_many_requests"), (431, "head_too_large"),
+        (500, "server"),
         (501, "client"), (502, "bad_gateway"), (503, "service_unavailable"), (504, "gateway_timeout"), (505, "client"),
     ]
     private static let codes: [Kind: String] = [.login: "login_needed", .unsaved: "not_saved"]

@@ -3,6 +3,7 @@
 import html
 import re
 
+from frames import CONTINUATION, END_HEADERS, END_STREAM, H2, HEADERS, block, frame, request
 from sessions import ACCOUNTS, BOB, SessionCase
 
 ROUTES = """
@@ -80,6 +81,47 @@ portal: {title: "Bell & Sons"}
                     browser = self.browser()
                     reply = browser.login(path=link)
                     self.assertEqual((reply.status, reply.location), (303, target))
+
+    def test_heads_that_are_too_large(self):
+        """What was read of them says how to tell it: browsers send Accept before cookies."""
+        for path, fields, status, english, german in (
+            ("/x/" + "a" * 8300, [], 414, "This address is too long", "Diese Adresse ist zu lang"),
+            ("/x", [("Cookie", "a=" + "x" * 9000)], 431, "Your browser sent too much along", "zu viel mitgeschickt"),
+            ("/x", [("Cookie", "a=1; " * 65 + "b=2")], 431, "Your browser sent too much along", "zu viel mitgeschickt"),
+            ("/x", [(f"X-{n}", "x" * 4000) for n in range(10)], 431, "Your browser sent too much along", "zu viel mitgeschickt"),
+            ("/x", [(f"X-{n}", "x") for n in range(120)], 431, "Your browser sent too much along", "zu viel mitgeschickt"),
+        ):
+            for language, tag, title in (("en", "en", english), ("de-DE,de;q=0.9", "de", german)):
+                with self.subTest(status=status, language=language, fields=len(fields)):
+                    reply = self.page(path, language, fields=fields)
+                    self.assertEqual((reply.status, reply.get("content-language")), (status, tag))
+                    self.assertEqual(reply.get("content-type"), "text/html; charset=utf-8")
+                    self.assertIn(title, reply.text)
+                    self.assertIn(reply.get("x-request-id"), reply.text)
+                    self.assertEqual(self.page(path, language, "HEAD", fields=fields).body, b"")
+            for accept in ([], [("Accept", "*/*")], [("Accept", "application/json, text/html;q=0.5")]):
+                reply = self.browser().send("GET", path, [*accept, *fields])
+                self.assertEqual((reply.status, reply.get("content-type")), (status, "application/problem+json"))
+
+    def test_heads_that_are_too_large_over_http2(self):
+        head = [(b"accept", b"text/html"), (b"accept-language", b"de")]
+        for fields, status, title in (
+            (request(path=b"/" + b"a" * 9000) + head, 414, "Diese Adresse ist zu lang"),
+            (request() + head + [(b"x", b"a" * 40000)], 431, "zu viel mitgeschickt"),
+            (request() + head + [(b"x%d" % number, b"a") for number in range(120)], 431, "zu viel mitgeschickt"),
+            (request() + [(b"x", b"a" * 40000)] + head, 431, None),
+        ):
+            with self.subTest(status=status, title=title), H2(self.gateway.port) as client:
+                text = block(fields)
+                pieces = [text[at : at + 16000] for at in range(0, len(text), 16000)]
+                for number, piece in enumerate(pieces):
+                    kind = CONTINUATION if number else HEADERS
+                    flags = (0 if number else END_STREAM) | (END_HEADERS if piece is pieces[-1] else 0)
+                    client.send(frame(kind, flags, 1, piece))
+                answer = client.answer(1)
+                self.assertEqual(answer.status, status)
+                body = bytes(answer.body).decode()
+                self.assertTrue(title in body if title else body.startswith("{"), body[:200])
 
     def test_programs_still_get_problems(self):
         for accept in ("application/json", "*/*", "application/json, text/html;q=0.5"):

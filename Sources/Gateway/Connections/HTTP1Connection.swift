@@ -215,7 +215,7 @@ final class HTTP1Connection: DownstreamConnection {
             return true
         case .refuse(let error):
             worker.refused(error)
-            refuse(Problem(error), to: worker.requestHead.method)
+            refuse(Problem(error), to: worker.requestHead.method, buffer.bytes)
             return true
         }
     }
@@ -250,12 +250,12 @@ final class HTTP1Connection: DownstreamConnection {
     }
 
     /// Answers a head that is no request; as far as it was read, it was one of `method`.
-    private func refuse(_ problem: Problem, to method: Method = .other) {
+    private func refuse(_ problem: Problem, to method: Method = .other, _ text: UnsafeBufferPointer<UInt8>? = nil) {
         headNeedsMore = false
         phase = .exchanging
         let exchange = worker.takeExchange()
         self.exchange = exchange
-        exchange.refuse(self, problem, to: method)
+        exchange.refuse(self, problem, to: method, reading: text)
     }
 
     // MARK: Writing

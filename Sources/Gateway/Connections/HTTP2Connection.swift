@@ -198,7 +198,7 @@ final class HTTP2Connection {
                 let stream = take(id, hasContent: false)
                 let exchange = worker.takeExchange()
                 stream.exchange = exchange
-                exchange.refuse(stream, Problem(error), to: isHead ? .head : .other)
+                exchange.refuse(stream, Problem(error), to: isHead ? .head : .other, reading: codec.head)
             case .data(let id, let tag, let content, let isLast):
                 if let stream = stream(tag, id) {
                     stream.received(content, isLast: isLast)
@@ -266,10 +266,10 @@ final class HTTP2Connection {
         let limits = worker.plan.streamHeadLimits
         switch RequestParser.parse(Span(_unsafeElements: head), into: request, limits: limits) {
         case .complete: exchange.begin(stream, UnsafeMutablePointer(mutating: start), isLast: false)
-        case .needMore: exchange.refuse(stream, Problem(ProtocolError.requestLineMalformed), to: request.method)
+        case .needMore: exchange.refuse(stream, Problem(.requestLineMalformed), to: request.method, reading: head)
         case .refuse(let error):
             worker.refused(error)
-            exchange.refuse(stream, Problem(error), to: request.method)
+            exchange.refuse(stream, Problem(error), to: request.method, reading: head)
         }
     }
 

@@ -229,14 +229,21 @@ final class Exchange {
 
     /// Answers a head that could not be parsed, or did not come, and closes.
     ///
-    /// The method counts as far as it was read: an answer to HEAD has no content, whatever it says.
-    func refuse(_ connection: DownstreamConnection, _ problem: Problem, to method: Method) {
+    /// The method counts as far as it was read: an answer to HEAD has no content, whatever it says. So does what `text`,
+    /// the head as far as it came, says of the answer's form.
+    func refuse(
+        _ connection: DownstreamConnection,
+        _ problem: Problem,
+        to method: Method,
+        reading text: UnsafeBufferPointer<UInt8>?
+    ) {
         reset(connection)
         self.method = method
         requestComplete = false
         isLast = true
         makeRequestID(nil)
         note.reason = problem.code
+        noteForm(of: text)
         respond(problem)
     }
 
