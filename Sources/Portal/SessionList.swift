@@ -85,7 +85,7 @@ extension Portal {
     }
 
     private func loginFirst(_ visit: Visit) -> PortalAnswer {
-        guard visit.wantsPage, visit.method == "GET" else { return refuse(.noSession, visit) }
+        guard visit.wantsPage, visit.method == "GET", !visit.isScript else { return refuse(.noSession, visit) }
         let location = plan.loginLocation(
             target: plan.path("sessions"),
             host: visit.request.host,

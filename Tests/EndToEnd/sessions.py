@@ -423,9 +423,13 @@ def answer(head, body, connection):
         lines = "".join(
             f"Set-Cookie: {text}\r\n"
             for text in ("theirs=1; Path=/", f"{SESSION}={'A' * 43}; Path=/; Secure", f"{SESSION}=; Max-Age=0", f" {SESSION} =x",
-                         SESSION, f"{FLOW}=x; Path=/", f"{DEVICE}=x", f"{CODE}=x", "other=2; HttpOnly", f"not{SESSION}=kept")
+                         SESSION, f"={SESSION}=x; Path=/", f" = {FLOW}=x", f"{FLOW}=x; Path=/", f"{DEVICE}=x", f"{CODE}=x", "other=2; HttpOnly", f"not{SESSION}=kept")
         )
         return b"HTTP/1.1 200 OK\r\n" + lines.encode() + b"Content-Length: 2\r\n\r\nok"
+    elif kind == b"control":
+        text = urllib.parse.unquote_to_bytes(head.split(b" ")[1].partition(b"?")[2])
+        field = b"Cache-Control: " + text + b"\r\n" if text else b""
+        return b"HTTP/1.1 200 OK\r\n" + field + b"Content-Length: 2\r\n\r\nok"
     elif kind == b"hints":
         early = f"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: {SESSION}=early\r\n\r\n".encode()
         return early + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -166,6 +166,15 @@ class Identity(Base):
         for cookies in (f"{SESSION}={'A' * 43}", f"{SESSION}=garbage", f"{SESSION}=a; {SESSION}=b"):
             reply = self.browser().fetch("/optional", cookies=cookies, keep=False)
             self.assertEqual((reply.status, reply.seen("X-User-Id"), reply.seen("Cookie")), (200, [], []), cookies)
+        # A dead cookie goes with an answer that is nobody else's: out of a cache it would log others out.
+        dead = f"{SESSION}={'A' * 43}"
+        for control, is_cleared in (
+            ("no-store", True), ("max-age=0, Private", True), ("public, max-age=60", False), ("max-age=60", False), ("", False)
+        ):
+            path = "/optional/control?" + urllib.parse.quote(control)
+            cookies = self.browser().fetch(path, cookies=dead, keep=False).cookies
+            self.assertEqual(SESSION in cookies and cookies[SESSION].is_cleared, is_cleared, control)
+            self.assertEqual(live.fetch(path).cookies, {})
         # A request of nobody's needs no origin; one of somebody's does.
         self.assertEqual(self.browser().send("POST", "/optional", [], b"x").status, 200)
         self.assertEqual(
@@ -208,7 +217,8 @@ class Negotiation(Base):
             ("POST", "/x", html, 401), ("GET", "/x", mode("cors", "empty") + html, 401),
             ("GET", "/x", mode("same-origin") + html, 401),
             ("GET", "/x", mode("no-cors", "image") + html, 401), ("GET", "/x", mode("navigate", "iframe") + html, 401),
-            ("GET", "/x", mode("websocket") + html, 401),
+            ("GET", "/x", mode("websocket") + html, 401), ("GET", "/x", html + [("X-Requested-With", "XMLHttpRequest")], 401),
+            ("GET", "/x", html + [("X-Requested-With", "com.example.app")], 303),
             ("OPTIONS", "/x", html, 401), ("GET", "/x", html + [("Authorization", "Bearer x")], 401),
             ("PUT", "/x", mode("navigate"), 401),
             ("GET", "/x", Live.UPGRADE + html, 401), ("GET", "/optional", html, 200), ("GET", "/open", html, 200),
@@ -229,6 +239,23 @@ class Negotiation(Base):
             self.assertIsNotNone(reply.get("www-authenticate"))
             self.assertIsNone(reply.get("access-control-allow-origin"))
             self.assertNotIn("location", dict(reply.fields))
+
+    def test_scripts_that_take_pages_get_a_problem_as_well(self):
+        pages = [("Accept", "text/html, */*;q=0.1")]
+        script = [("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"), ("Sec-Fetch-Site", "same-origin")]
+        for method, fields in (
+            ("GET", script), ("GET", [("X-Requested-With", "XMLHttpRequest")]), ("POST", script),
+            ("POST", [("X-Requested-With", "XMLHttpRequest")]),
+        ):
+            reply = self.browser().send(method, "/x", pages + fields)
+            self.assertEqual((reply.status, reply.get("content-type")), (401, "application/problem+json"), (method, fields))
+            self.assertEqual(reply.json["login_url"], "/auth/login")
+            reply = self.browser().send("GET", "/auth/sessions", pages + fields)
+            self.assertEqual((reply.status, reply.location), (401, None), fields)
+        # What is to be seen in a frame of a page is one itself.
+        frame = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")]
+        reply = self.browser().send("GET", "/x", pages + frame)
+        self.assertEqual((reply.status, reply.get("content-type")), (401, "text/html; charset=utf-8"))
 
     def test_programs_get_no_pages_of_the_portal_that_they_did_not_ask_for(self):
         for accept in ([], [("Accept", "*/*")]):

@@ -231,6 +231,8 @@ extension Exchange {
             if leadsToLogin(head, UnsafePointer(input), connection) {
                 return sendToLogin(sessions, reason, head, UnsafePointer(input), connection)
             }
+            // Whatever types it takes: it is to learn where to log in.
+            if note.acceptsHTML, isScript(head, UnsafePointer(input)) { note.acceptsHTML = false }
             problem.loginURL = loginURL(sessions, reason, head, UnsafePointer(input), connection)
             problem.isUnsaved = method != .get && method != .head
         }

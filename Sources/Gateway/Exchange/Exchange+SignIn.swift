@@ -41,6 +41,20 @@ extension Exchange {
         }
     }
 
+    /// Removes a dead cookie along with a service's answer (the route lets everybody in), where that is for nobody else:
+    /// out of a cache it would remove others' good ones.
+    func appendClearing(_ head: ResponseHead, _ bytes: UnsafePointer<UInt8>, to out: OutputBuffer) {
+        guard let sessions = plan.snapshot.sessions else { return }
+        var index = head.first(.cacheControl)
+        while index >= 0 {
+            let value = text(head[index].value, bytes).lowercased()
+            if value.contains("no-store") || value.contains("private") {
+                return out.append(string: sessions.clearingLine(host: cookieHost))
+            }
+            index = head.fields.next(.cacheControl, after: index)
+        }
+    }
+
     // MARK: Login
 
     /// Whether the request is a navigation of a browser, which may be answered with another page.
@@ -50,15 +64,28 @@ extension Exchange {
         guard method == .get || method == .head, head.upgrade.isEmpty, !connection.wantsTunnel,
             head.first(.authorization) < 0
         else { return false }
-        guard let mode = field(named: Self.fetchModeName, head, input) else { return note.acceptsHTML }
-        let navigate: StaticString = "navigate"
-        guard Scan.equalFolded(input + mode.start, mode.count, navigate) else { return false }
+        guard !isScript(head, input) else { return false }
+        guard field(named: Self.fetchModeName, head, input) != nil else { return note.acceptsHTML }
         guard let destination = field(named: Self.fetchDestinationName, head, input) else { return true }
         let document: StaticString = "document"
         return Scan.equalFolded(input + destination.start, destination.count, document)
     }
 
     private static let fetchDestinationName = Array("sec-fetch-dest".utf8)
+    private static let requestedWithName = Array("x-requested-with".utf8)
+
+    /// Whether a script of a page makes the request, or the page for its parts: nobody would see another page.
+    ///
+    /// Browsers say so, but not to origins that are not secure; there libraries do.
+    func isScript(_ head: RequestHead, _ input: UnsafePointer<UInt8>) -> Bool {
+        guard let mode = field(named: Self.fetchModeName, head, input) else {
+            guard let library = field(named: Self.requestedWithName, head, input) else { return false }
+            let script: StaticString = "xmlhttprequest"
+            return Scan.equalFolded(input + library.start, library.count, script)
+        }
+        let navigate: StaticString = "navigate"
+        return !Scan.equalFolded(input + mode.start, mode.count, navigate)
+    }
 
     /// Where somebody who is told of it logs in: a browser comes back to the page that it sent a form from.
     func loginURL(

@@ -31,6 +31,7 @@ enum HeadWriter {
             out.append(listener.hstsLine)
         }
         head.fields.writeKept(from: bytes, to: out)
+        if exchange.hasDeadCookie { exchange.appendClearing(head, bytes, to: out) }
         out.append(plan.serverLine)
         switch exchange.clientFraming {
         case .length(let length):
