@@ -30,7 +30,10 @@ extension Portal {
         }
         let ring = try await keys()
         var flow = visit.flow(ring, plan) ?? .make(now: visit.now)
-        guard flow.counts(redirectTo: path, now: visit.now) else { return refuse(.loop, visit) }
+        // Who opens a page again and again without logging in goes in no circle.
+        if visit.session != nil || visit.now - flow.success <= PortalLimits.loopWindow {
+            guard flow.counts(redirectTo: path, now: visit.now) else { return refuse(.loop, visit) }
+        }
         var answer: PortalAnswer
         if let session = visit.session, wish.stepUp == 0 || (wish.stepUp == 2 && session.strength >= 2) {
             answer = redirect(to: path, note: "logged_in_already")
@@ -68,7 +71,7 @@ extension Portal {
         guard visit.request.method == "GET" else { return wrongMethod("GET", visit) }
         let visit = try await resolved(visit)
         let ring = try await keys()
-        guard let flow = visit.flow(ring, plan) else { return refuse(.cookiesRefused, visit, retry: plan.afterLogin) }
+        guard var flow = visit.flow(ring, plan) else { return refuse(.cookiesRefused, visit, retry: plan.afterLogin) }
         guard plan.isSibling(visit.site), let code = visit.query["code"], SessionKey(text: code) != nil,
             let state = visit.query["state"], flow.accepts(state: state, ring, host: visit.site)
         else { return await refuseHandoff(.handoffRefused, visit) }
@@ -104,6 +107,8 @@ extension Portal {
             visit,
             plan
         )
+        flow.success = visit.now
+        answer.set(flow, ring, visit, plan)
         answer.ended = visit.session.map { [Ended(key: $0.key, record: $0, reason: .replaced)] } ?? []
         answer.began = record.key
         return answer

@@ -94,7 +94,7 @@ extension Portal {
         let form = try Submission.read(visit.request)
         var wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()
-        guard visit.source != .foreign else { throw .crossSite }
+        guard visit.source != .foreign else { throw visit.isOverPlainHTTP ? .httpsNeeded : .crossSite }
         let known = visit.flow(ring, plan)
         if known != nil { wish.isSecondTry = false }
         if !form.isJSON {

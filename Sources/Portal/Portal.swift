@@ -139,8 +139,9 @@ public final class Portal: Sendable {
 
     private func dispatch(_ visit: Visit) async throws(PortalProblem) -> PortalAnswer {
         let path = visit.request.path
-        guard path.hasPrefix(plan.prefix + "/") else {
-            guard path == plan.prefix else { throw .notFound }
+        let root = plan.prefix + "/"
+        guard path.hasPrefix(root), path != root else {
+            guard path == plan.prefix || path == root else { throw .notFound }
             return visit.method == "GET"
                 ? redirect(to: plan.path("sessions"), note: "portal") : wrongMethod("GET, HEAD", visit)
         }

@@ -9,6 +9,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
     case malformedBody = "malformed_body"
     case incomplete
     case crossSite = "cross_site_request"
+    case httpsNeeded = "https_needed"
     case staleForm = "stale_form"
     case cookiesRefused = "cookies_refused"
     case loop = "login_loop"
@@ -31,7 +32,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         switch self {
         case .malformedBody, .incomplete, .cookiesRefused, .loop, .expired, .handoffRefused, .handoffExpired: 400
         case .wrongCredentials, .secondFactorRequired, .wrongCode, .noSession: 401
-        case .crossSite, .staleForm, .noSecondFactor: 403
+        case .crossSite, .httpsNeeded, .staleForm, .noSecondFactor: 403
         case .notFound, .noSuchSession: 404
         case .methodNotAllowed: 405
         case .bodyTooLarge: 413
@@ -51,6 +52,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         case .malformedBody: "The request cannot be read."
         case .incomplete: "Name and password are needed."
         case .crossSite: "The request comes from another site, or carries no token."
+        case .httpsNeeded: "Logging in works over https only: the cookie that it needs goes over nothing else."
         case .staleForm: "The form is too old; load it again."
         case .cookiesRefused:
             "The browser did not send the cookie back that logging in needs. Allow cookies for this site."

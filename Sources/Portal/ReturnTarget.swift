@@ -30,7 +30,8 @@ public enum ReturnTarget: Sendable, Equatable {
         }
         let merged =
             "/" + segments.filter { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
-        if plan.owns(merged.lowercased()), merged != plan.path("sessions") { return nil }
+        let (folded, prefix) = (merged.lowercased(), plan.prefix.lowercased())
+        if folded == prefix || folded.hasPrefix(prefix + "/"), merged != plan.path("sessions") { return nil }
         return text
     }
 

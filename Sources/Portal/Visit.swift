@@ -31,6 +31,20 @@ struct Visit: Sendable {
     /// The live session of this browser here.
     var session: SessionRecord? { request.session.flatMap { $0.isLive(at: now) ? $0 : nil } }
 
+    /// Whether a script makes the request, which another page would tell nothing; as the gate decides it.
+    var isScript: Bool {
+        guard let mode = request.single("sec-fetch-mode") else {
+            // Web views of Android put the name of their app there.
+            return request.single("x-requested-with")?.lowercased() == "xmlhttprequest"
+        }
+        return mode.lowercased() != "navigate"
+    }
+    /// Whether the page came over plain http from a host whose cookies go over https alone: the browser kept none.
+    var isOverPlainHTTP: Bool {
+        request.scheme == "https"
+            && request.single("origin")?.lowercased() == Origin.make(scheme: "http", host: request.host)
+    }
+
     /// Origins of the sites that a login here can be handed to: on this request's scheme and port.
     func siblings(_ plan: PortalPlan) -> [String] {
         guard site == plan.loginHost else { return [] }

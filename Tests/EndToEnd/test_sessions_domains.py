@@ -308,6 +308,13 @@ class Domains(SessionCase):
         self.assertEqual(statuses[-1], 400, statuses)
         self.assertLess(len(statuses), 20)
 
+    def test_a_page_that_is_opened_again_and_again_is_no_circle(self):
+        """Nobody logs in: three tabs of one page, or somebody who tries once more."""
+        for path in ["/x"] * 5 + ["/y"] * 5:
+            page, at, _ = self.follow(self.user.at(SHOP), path)
+            self.assertEqual((page.status, at.host), (200, LOGIN))
+        self.arrive(self.user, SHOP, "/x")
+
 
 class Shared(SessionCase):
     """One cookie for all hosts below a domain."""

@@ -260,6 +260,24 @@ class Login(SessionCase):
             self.assertEqual(browser.send("POST", "/x", [("Origin", f"https://{HOST}")], b"x").status, 200)
             self.assertEqual(browser.send("POST", "/x", [("Origin", f"http://{HOST}")], b"x").status, 403)
 
+    def test_who_comes_over_plain_http_is_told_what_is_missing(self):
+        """Browsers keep no cookies for https there, and say nothing of where a form comes from but its origin."""
+        for authority in (HOST, f"{HOST}:8080", "192.0.2.7:8080"):
+            browser = self.browser(host=authority)
+            form = browser.navigate("/auth/login").page.forms[0]
+            values = {**form["fields"], "username": ADA, "password": PASSWORDS[ADA]}
+            said = [("Accept", "text/html"), ("Accept-Language", "de"), ("Content-Type", "application/x-www-form-urlencoded")]
+            body = urllib.parse.urlencode(values).encode()
+            for path in ("/auth/login", "/auth/login/code"):
+                reply = browser.send("POST", path, [*said, ("Origin", f"http://{authority}")], body, cookies="", keep=False)
+                self.assertEqual((reply.status, reply.cookies), (403, {}))
+                self.assertIn("https://", reply.text)
+                self.assertIn("Diese Adresse ist nicht sicher", reply.text)
+            for origin in ("http://evil.example", f"http://{authority}.evil.example", "null"):
+                reply = browser.send("POST", "/auth/login", [*said, ("Origin", origin)], body, cookies="", keep=False)
+                self.assertEqual(reply.status, 403, origin)
+                self.assertIn("von anderswo", reply.text)
+
     def test_a_thousand_ids_are_random(self):
         """No id twice, every character of 43 in use about equally, no bit that is stuck."""
         browsers = parallel([lambda: self.browser().sign_in() for _ in range(1000)], 8)

@@ -75,6 +75,20 @@ struct ReturnTargetTests {
         }
     }
 
+    @Test("the portal's own paths are none under a prefix in capitals either")
+    func capitals() {
+        var plan = PortalPlan()
+        plan.prefix = "/Anmeldung"
+        for text in [
+            "/Anmeldung", "/Anmeldung/login", "/anmeldung/logout", "/ANMELDUNG/start", "/Anmeldung/sessions/x",
+        ] {
+            #expect(ReturnTarget.local(text, plan: plan) == nil, "\(text)")
+        }
+        for text in ["/Anmeldung/sessions", "/Anmeldungen", "/auth/login"] {
+            #expect(ReturnTarget.local(text, plan: plan) == text)
+        }
+    }
+
     @Test("a site's own URL is returned to, byte for byte its origin")
     func otherSites() {
         #expect(check("https://shop.example.org") == .site(origin: "https://shop.example.org", path: "/"))
