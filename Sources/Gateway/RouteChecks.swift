@@ -7,7 +7,8 @@ enum RouteChecks {
     /// Conditions that are never fulfilled (errors: the rest of the route may lean on them) and routes that answer nothing.
     static func run(_ settings: GatewaySettings, _ injection: HeaderInjection) -> [Diagnostic] {
         settings.routes.flatMap { route in
-            protectedFields(route, injection) + [methods(route), ownPath(route, settings)].compactMap { $0 }
+            protectedFields(route, injection)
+                + [methods(route), ownPath(route, settings), portalPath(route, settings)].compactMap { $0 }
         }
     }
 
@@ -45,6 +46,24 @@ enum RouteChecks {
             at: route.match.marks["path_exact"],
             "route \"\(route.name)\": GET and HEAD of \(path.text) are answered with the assertion's keys; "
                 + "write publish_keys: false in assertion if the route is meant",
+            severity: .warning
+        )
+    }
+
+    /// A route at the place of the pages for logging in.
+    private static func portalPath(_ route: RouteSettings, _ settings: GatewaySettings) -> Diagnostic? {
+        guard settings.accounts != nil else { return nil }
+        let prefix = settings.portal.prefix
+        let place: (path: String, key: String)? =
+            switch route.match.path {
+            case .exact(let path): (path.text, "path_exact")
+            case .prefix(let path): (path.text, "path")
+            case .pattern: nil
+            }
+        guard let place, place.path == prefix || place.path.hasPrefix(prefix + "/") else { return nil }
+        return Diagnostic(
+            at: route.match.marks[place.key],
+            "route \"\(route.name)\": the gateway's own pages lie under \(prefix) (portal.prefix), so no request matches",
             severity: .warning
         )
     }

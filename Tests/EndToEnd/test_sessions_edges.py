@@ -5,6 +5,7 @@ import http.client
 import json
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import tempfile
@@ -15,7 +16,7 @@ import unittest
 import http2
 import peers
 from harness import Gateway, Upstream
-from sessions import ACCOUNTS, ADA, BOB, FLOW, HOST, PASSWORDS, RITA, SESSION, TINA, Browser, Clock, Directory, Live, SessionCase
+from sessions import ACCOUNTS, ADA, BOB, CODE, DEVICE, FLOW, HOST, PASSWORDS, RITA, SESSION, TINA, Browser, Clock, Directory, Live, SessionCase
 from sessions import answer, command, parallel
 from test_websocket import take_frame
 
@@ -408,6 +409,28 @@ class Insecure(unittest.TestCase):
         path.write_text('listeners: [{name: main, address: "0.0.0.0:8080"}]\n' + self.TEXT.replace("@UPSTREAM@", "1"))
         text = command("check", "--config", path, code=None)
         self.assertIn("loopback", text)
+
+    def test_the_pages_cookies_have_their_names(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "users.yaml").write_text("users: []\n")
+        (folder / "users.yaml").chmod(0o600)
+        path = folder / "portcullis.yaml"
+        for name, code in ((FLOW, 1), (CODE, 1), (DEVICE, 1), ("gw_flow", 1), ("gw_flows", 0)):
+            path.write_text(
+                f"accounts: {{file: users.yaml}}\nsessions: {{store: memory, cookie: {{name: {name}}}}}\n"
+                "routes: [{name: a, auth: public, respond: {status: 204}}]\n"
+            )
+            text = command("check", "--config", path, code=code)
+            self.assertEqual("choose another" in text, code == 1, text)
+        for place, is_vain in (
+            ("path: /auth", True), ("path: /auth/x", True), ("path_exact: /auth", True), ("path: /authors", False), ("path: /", False)
+        ):
+            path.write_text(
+                "accounts: {file: users.yaml}\nsessions: {store: memory}\n"
+                f"routes: [{{name: a, match: {{{place}}}, auth: public, respond: {{status: 204}}}}]\n"
+            )
+            self.assertEqual("no request matches" in command("check", "--config", path), is_vain, place)
 
 
 class BehindAProxy(SessionCase):

@@ -73,6 +73,14 @@ struct PortalImport {
                     Diagnostic(at: cookie.marks["path"], "path: the pages under \(prefix) would not get the cookie")
                 )
             }
+            if PortalPlan().ownCookies.contains(cookie.name) {
+                diagnostics.append(
+                    Diagnostic(
+                        at: cookie.marks["name"],
+                        "name: the pages under \(prefix) have a cookie of this name themselves; choose another"
+                    )
+                )
+            }
             if settings.sessions.loginHost != nil, cookie.sameSite == .strict {
                 diagnostics.append(
                     Diagnostic(
