@@ -290,6 +290,9 @@ class Negotiation(Base):
         for path in ("/auth/login", "/auth/../auth/login", "//auth/login", "/open/../auth/login"):
             reply = self.browser().navigate(path)
             self.assertIn(reply.status, (200, 400), path)
+        for path in ("/auth", "/auth/"):
+            reply = self.browser().navigate(path)
+            self.assertEqual((reply.status, reply.location), (303, "/auth/sessions"), path)
         for path in ("/auth", "/auth/", "/auth/x", "/auth/login/x"):
             self.assertIn(self.browser().navigate(path).status, (303, 404), path)
         self.assertEqual(self.upstream.received(), b"")
