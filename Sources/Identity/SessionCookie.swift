@@ -18,7 +18,7 @@ public struct OwnCookies: Sendable {
     /// More than this is no browser's: nothing of it is looked at (bytes of all Cookie fields).
     public static let longestField = 8192
     /// The same for pairs.
-    public static let mostPairs = 256
+    public static let mostPairs = 64
     /// Bytes of a session id in a cookie.
     public static let idLength = 43
 

@@ -6,7 +6,7 @@
 /// the gate takes for a service's would be one of ours here.
 public struct CookiePairs: Sendable {
     private var pairs: [(name: [UInt8], value: [UInt8])] = []
-    /// Whether there is more than any browser sends: beyond 8 KiB or 256 pairs (advisory D37) none of it counts.
+    /// Whether there is more than any browser sends: beyond 8 KiB or 64 pairs (advisory D37) none of it counts.
     public let isExcessive: Bool
 
     /// Reads `Cookie`.
@@ -23,7 +23,7 @@ public struct CookiePairs: Sendable {
                 pairs.append((CookiePairs.trim(name), CookiePairs.trim(pair.dropFirst(name.count + 1))))
             }
         }
-        isExcessive = bytes > 8192 || pairs.count > 256
+        isExcessive = bytes > 8192 || pairs.count > 64
     }
 
     /// All values of a name, in the order they came.
@@ -44,6 +44,9 @@ struct Cookies: Sendable {
     private let pairs: CookiePairs
 
     init(_ request: PortalRequest) { pairs = CookiePairs(request.fields) }
+
+    /// Whether there are more than are looked at.
+    var areExcessive: Bool { pairs.isExcessive }
 
     /// The value of a cookie that came once and is not empty.
     subscript(_ name: String) -> String? {

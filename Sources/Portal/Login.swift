@@ -95,6 +95,8 @@ extension Portal {
         var wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()
         guard visit.source != .foreign else { throw visit.isOverPlainHTTP ? .httpsNeeded : .crossSite }
+        // The session's cookie would drown among them.
+        guard !visit.cookies.areExcessive else { throw .tooManyCookies }
         let known = visit.flow(ring, plan)
         if known != nil { wish.isSecondTry = false }
         if !form.isJSON {

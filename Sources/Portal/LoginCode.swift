@@ -80,6 +80,7 @@ extension Portal {
         let wish = LoginWish(visit, form, plan: plan)
         let ring = try await keys()
         guard visit.source != .foreign else { throw visit.isOverPlainHTTP ? .httpsNeeded : .crossSite }
+        guard !visit.cookies.areExcessive else { throw .tooManyCookies }
         guard let flow = visit.flow(ring, plan) else { return withoutCookie(wish, form, ring, visit, .expired) }
         guard let cookie = visit.own(.code, plan), SessionKey(text: cookie) != nil else {
             return try await startAgain(wish, flow, ring, visit)

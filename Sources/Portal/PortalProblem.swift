@@ -12,6 +12,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
     case httpsNeeded = "https_needed"
     case staleForm = "stale_form"
     case cookiesRefused = "cookies_refused"
+    case tooManyCookies = "too_many_cookies"
     case loop = "login_loop"
     case wrongCredentials = "wrong_credentials"
     case secondFactorRequired = "second_factor_required"
@@ -36,6 +37,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         case .notFound, .noSuchSession: 404
         case .methodNotAllowed: 405
         case .bodyTooLarge: 413
+        case .tooManyCookies: 431
         case .unsupportedBody: 415
         case .throttled: 429
         case .busy, .unavailable, .logoutUnavailable: 503
@@ -54,6 +56,7 @@ public enum PortalProblem: String, Error, Sendable, CaseIterable {
         case .crossSite: "The request comes from another site, or carries no token."
         case .httpsNeeded: "Logging in works over https only: the cookie that it needs goes over nothing else."
         case .staleForm: "The form is too old; load it again."
+        case .tooManyCookies: "More cookies than are read: 64, or 8 KiB. Delete the cookies of this site."
         case .cookiesRefused:
             "The browser did not send the cookie back that logging in needs. Allow cookies for this site."
         case .loop:

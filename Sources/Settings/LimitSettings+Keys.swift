@@ -11,7 +11,7 @@ extension LimitSettings {
             in: 256 ... .kibibytes(64),
             doc: """
                 Longest single field, name and value (431); Authorization may be as long as token and its scheme, Cookie \
-                as headers: beyond 8 KiB no cookie is a session.
+                as headers: beyond 8 KiB or 64 cookies none is a session.
                 """
         ),
         Key("fields", \.fields, in: 8...1000, doc: "Most header fields (431)."),

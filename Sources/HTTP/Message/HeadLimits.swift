@@ -18,8 +18,7 @@ public struct HeadLimits: Sendable {
     public var cookieField = 32768
     /// Cookies of all `Cookie` fields together.
     ///
-    /// Browsers keep up to 180 of a domain. Bytes bound them as well, and nobody does more about each than look at its
-    /// name.
+    /// Browsers keep up to 180 of a domain. Where there are more than are looked at, the request has no session.
     public var cookiePairs = 256
     /// Names in all `Connection` fields together.
     public var connectionOptions = 32
