@@ -505,7 +505,7 @@ class BadCookies(Base):
                     browser.jar[cookie.split("=")[0]] = cookie.split("=")[1]
                 self.assertEqual(browser.navigate("/x").location.split("?")[0], "/auth/login")
                 page = browser.post("/auth/login", {"username": ADA, "password": "any"})
-                self.assertEqual((page.status, "too many cookies" in page.body), (431, True))
+                self.assertEqual((page.status, b"too many cookies" in page.body), (431, True))
                 reply = browser.login_api(ADA)
                 self.assertEqual((reply.status, reply.code), (431, "too_many_cookies"))
                 self.assertNotIn(SESSION, reply.cookies)
