@@ -4,7 +4,9 @@ import select
 import socket
 import ssl
 import struct
-import time
+
+from timing import steady
+
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE_ERROR = range(7)
@@ -354,9 +356,9 @@ class H2:
 
     def wait(self, condition, seconds=None):
         """Reads until a condition holds; whether it does before the time or the connection is over."""
-        until = time.monotonic() + (self.patience if seconds is None else seconds)
+        until = steady() + (self.patience if seconds is None else seconds)
         while not condition():
-            left = until - time.monotonic()
+            left = until - steady()
             if left <= 0 or (not self.poll(left) and self.end is not None):
                 return condition()
         return True

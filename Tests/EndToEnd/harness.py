@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from timing import steady
+
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ISSUER, HMAC_ISSUER, AUDIENCE = "https://issuer.example", "https://hmac.example", "api"
 
@@ -160,12 +163,12 @@ class Gateway:
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        if not self.started.wait(20) or "ops" not in self.addresses or self.process.poll() is not None:
+        if not self.started.wait(40) or "ops" not in self.addresses or self.process.poll() is not None:
             self.stop()
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
-        until = time.monotonic() + 10
+        until = steady() + 20
         while (ready := self.get("/readyz?verbose", port=self.ops_port)).status != 200:
-            if time.monotonic() > until:
+            if steady() > until:
                 self.stop()
                 raise AssertionError("the gateway is not ready:\n" + ready.body)
             time.sleep(0.005)
@@ -194,8 +197,8 @@ class Gateway:
         self.started.set()
 
     def wait_for(self, message, count=1, seconds=10):
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        until = steady() + seconds
+        while steady() < until:
             if sum(f'"message":"{message}"' in line for line in self.log) >= count:
                 return True
             time.sleep(0.01)
@@ -229,7 +232,7 @@ class Gateway:
         """Sends bytes as they are; returns what came back, with `<EOF>`, `<RST>` or `<OPEN>` at its end."""
         client = socket.create_connection(("127.0.0.1", port or self.port))
         client.settimeout(wait)
-        answer = b""
+        answer, until = b"", None
         try:
             for index, piece in enumerate(pieces):
                 if index:
@@ -238,12 +241,16 @@ class Gateway:
             if half:
                 client.shutdown(socket.SHUT_WR)
             while True:
-                data = client.recv(1 << 20)
+                until = until or steady() + wait
+                try:
+                    data = client.recv(1 << 20)
+                except socket.timeout:
+                    if steady() < until:
+                        continue
+                    return answer + b"<OPEN>"
                 if not data:
                     return answer + b"<EOF>"
-                answer += data
-        except socket.timeout:
-            return answer + b"<OPEN>"
+                answer, until = answer + data, None
         except OSError:
             return answer + b"<RST>"
         finally:

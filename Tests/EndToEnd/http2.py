@@ -3,7 +3,6 @@
 import socket
 import ssl
 import threading
-import time
 
 import h2.config
 import h2.connection
@@ -11,6 +10,8 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+
+from timing import steady
 
 
 def announce(connection, settings):
@@ -167,9 +168,9 @@ class Client:
             reply.reset = event.error_code
 
     def until(self, condition, seconds=30):
-        until = time.monotonic() + seconds
+        until = steady() + seconds
         while not condition():
-            left = until - time.monotonic()
+            left = until - steady()
             if left <= 0 or self.closed:
                 return False
             self.read(left)

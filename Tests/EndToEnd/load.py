@@ -13,6 +13,7 @@ import threading
 import time
 
 from ports import free_port
+from timing import steady
 
 REQUEST = b"GET /load HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
 ENDING = b"GET /load HTTP/1.1\r\nHost: gateway.example\r\nConnection: close\r\n\r\n"
@@ -46,12 +47,12 @@ http {{
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         arguments = [program, "-p", self.folder, "-c", "nginx.conf", "-e", os.path.join(self.folder, "error.log")]
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = steady() + 10
         while True:
             try:
                 return socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
-                assert time.monotonic() < until, "nginx does not start"
+                assert steady() < until, "nginx does not start"
                 time.sleep(0.002)
 
     def kill(self):
@@ -124,7 +125,7 @@ class Clients(threading.Thread):
 
     def run(self):
         while not self.ending.is_set():
-            now = time.monotonic()
+            now = steady()
             for one in self.all:
                 if one.state == "gone" and now >= one.due:
                     self.connect(one)
@@ -135,7 +136,7 @@ class Clients(threading.Thread):
         for one in self.all:
             # A client that hangs is as bad as a slow one.
             if one.state == "waiting":
-                self.slowest = max(self.slowest, time.monotonic() - one.since)
+                self.slowest = max(self.slowest, steady() - one.since)
             if one.socket:
                 one.socket.close()
 
@@ -149,13 +150,13 @@ class Clients(threading.Thread):
     def connected(self, one):
         if one.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.end(one, "refused")
-            one.due = max(one.due, time.monotonic() + 0.01)
+            one.due = max(one.due, steady() + 0.01)
             return
         self.selector.modify(one.socket, selectors.EVENT_READ, one)
         self.ask(one)
 
     def ask(self, one):
-        one.state, one.since = "waiting", time.monotonic()
+        one.state, one.since = "waiting", steady()
         try:
             # An end that has come already is seen here: then nothing is sent.
             ended = one.socket.recv(1) == b""
@@ -187,20 +188,20 @@ class Clients(threading.Thread):
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         if length and len(body) < int(length[1]):
             return
-        self.slowest = max(self.slowest, time.monotonic() - one.since)
+        self.slowest = max(self.slowest, steady() - one.since)
         closes = re.search(rb"(?i)\r\nconnection: *close", head)
         one.buffer = b""
         self.note(one, int(head[9:12]))
         if closes:
             return self.end(one, None)
-        one.state, one.due = "resting", time.monotonic() + self.pause * random.random()
+        one.state, one.due = "resting", steady() + self.pause * random.random()
         if not self.pause:
             self.ask(one)
 
     def end(self, one, outcome):
         self.selector.unregister(one.socket)
         one.socket.close()
-        one.socket, one.state, one.due = None, "gone", time.monotonic() + self.pause * random.random()
+        one.socket, one.state, one.due = None, "gone", steady() + self.pause * random.random()
         if outcome:
             self.note(one, outcome)
 
@@ -209,7 +210,7 @@ class Clients(threading.Thread):
             self.outcomes[outcome] = 0
         self.outcomes[outcome] += 1
         if outcome != 200 or not self.events or self.events[-1][1] != 200:
-            self.events.append((time.monotonic(), outcome))
+            self.events.append((steady(), outcome))
 
     def first(self, outcome, after):
         """When, after a moment, an outcome was first had; None so far."""

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ports import free_port
+from timing import steady
 
 HSTS = "{ max_age: 8760h, include_subdomains: true }"
 
@@ -132,7 +133,7 @@ def program(name):
     return path
 
 
-def run(*words, timeout=30, **options):
+def run(*words, timeout=120, **options):
     """Runs a program to its end; its exit code, output and error output."""
     done = subprocess.run([program(words[0]), *words[1:]], capture_output=True, timeout=timeout, **options)
     return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
@@ -155,13 +156,13 @@ class Process:
     def start(self):
         self.log = open(pathlib.Path(self.folder, "log"), "ab")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, cwd=self.folder)
-        until = time.monotonic() + 20
+        until = steady() + 40
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                if self.process.poll() is not None or time.monotonic() > until:
+                if self.process.poll() is not None or steady() > until:
                     raise AssertionError(f"{self.command[0]} did not start:\n{self.output()}") from None
                 time.sleep(0.01)
 
@@ -257,11 +258,11 @@ def processor_time(gateway):
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def eventually(condition, what, seconds=5):
+def eventually(condition, what, seconds=10):
     """Waits until the condition holds; its value."""
-    until = time.monotonic() + seconds
+    until = steady() + seconds
     while not (value := condition()):
-        assert time.monotonic() < until, what
+        assert steady() < until, what
         time.sleep(0.005)
     return value
 

@@ -17,6 +17,7 @@ import unittest
 import urllib.parse
 
 from harness import Gateway, TestCase, Upstream, binary
+from timing import steady
 
 HOST = "gateway.example"
 SESSION, FLOW, CODE, DEVICE = "__Host-gw_session", "__Host-gw_flow", "__Host-gw_code", "__Host-gw_device"
@@ -377,7 +378,7 @@ class Live:
         lines = [f"GET {path} HTTP/1.1", f"Host: {browser.host}", f"Cookie: {cookie}"]
         lines += [f"{name}: {value}" for name, value in fields]
         self.socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-        self.bytes, self.over, self.at = b"", threading.Event(), None
+        self.bytes, self.over, self.at, self.wall = b"", threading.Event(), None, None
         self.socket.settimeout(15)
         while b"\r\n\r\n" not in self.bytes and (data := self.socket.recv(4096)):
             self.bytes += data
@@ -391,11 +392,11 @@ class Live:
                 self.bytes += data
         except OSError:
             self.bytes += b"<RST>"
-        self.at = time.monotonic()
+        self.at, self.wall = steady(), time.time()
         self.over.set()
 
     def ends(self, seconds=5):
-        """When it ended (monotonic); None while it goes on."""
+        """When it ended, by the steady clock; None while it goes on."""
         self.over.wait(seconds)
         return self.at
 

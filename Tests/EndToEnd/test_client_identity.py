@@ -17,6 +17,7 @@ from harness import Answer, Gateway, Keys, TestCase, Upstream
 from http2 import Client
 from peers import Authority
 from sessions import ACCOUNTS, SESSION, Directory
+from timing import lost, steady
 
 IDENTITY = '      client_identity: {name: machines, issuer: "urn:machines"@SUBJECT@}\n'
 LISTENERS = """
@@ -335,27 +336,27 @@ class OtherAuthorities(Base):
         stays = self.begun(ada, "/people", self.keys.token())
         plain = self.connect(self.ada, gateway)
         plain.sendall(b"GET /machines HTTP/1.1\r\nHost: gateway.example\r\n\r\n")
-        plain.settimeout(1)
+        plain.settimeout(5)
         self.assertIn(b"text/event-stream", plain.recv(1 << 16))
         # One more authority: nothing ends.
         other = Authority("Another")
         self.reload(gateway, self.authority.pem + other.pem)
         for client, reply in ends:
             before = reply.received
-            self.assertTrue(client.until(lambda: reply.received > before + 30, 3))
+            self.assertTrue(client.until(lambda: reply.received > before + 30))
             self.assertFalse(reply.over)
         self.reload(gateway, other.pem)
-        begin = time.monotonic()
+        begin = steady()
         for client, reply in ends:
-            self.assertTrue(client.until(lambda: reply.over, 1))
+            self.assertTrue(client.until(lambda: reply.over, 5))
             self.assertTrue(reply.ended)
         text = b""
         while data := plain.recv(1 << 16):
             text += data
         self.assertTrue(text.endswith(b"0\r\n\r\n"))
-        self.assertLess(time.monotonic() - begin, 1)
+        self.assertLess(steady() - begin, 1)
         before = stays.received
-        self.assertTrue(ada.until(lambda: stays.received > before, 1))
+        self.assertTrue(ada.until(lambda: stays.received > before))
         self.assertFalse(stays.over)
 
     def test_where_nobody_comes_in_without_one_everything_ends(self):
@@ -365,8 +366,8 @@ class OtherAuthorities(Base):
         self.assertEqual(self.ask(idle, "/open").status, 200)
         reply = self.begun(ada, "/people", self.keys.token())
         self.reload(gateway, Authority("Another").pem)
-        self.assertTrue(ada.until(lambda: reply.over, 1))
-        idle.settimeout(1)
+        self.assertTrue(ada.until(lambda: reply.over, 5))
+        idle.settimeout(5)
         self.assertEqual(idle.recv(100), b"")
 
     def test_a_certificate_that_expires_while_its_connection_is_open(self):
@@ -375,9 +376,10 @@ class OtherAuthorities(Base):
         client, plain = self.client(gateway, brief), self.connect(brief, gateway)
         self.assertEqual(self.ask(plain, "/").seen("X-User-Id"), ["brief.example"])
         reply = self.begun(client, "/machines")
-        until = brief.certificate.not_valid_after_utc.timestamp()
-        self.assertTrue(client.until(lambda: reply.over, 6))
-        self.assertTrue(0 <= time.time() - until <= 1.1, time.time() - until)
+        until, gone = brief.certificate.not_valid_after_utc.timestamp(), lost()
+        self.assertTrue(client.until(lambda: reply.over, 8))
+        late = time.time() - until
+        self.assertTrue(0 <= late <= 1.1 + lost() - gone, late)
         self.refused(self.ask(plain, "/"), "certificate_expired")
         with self.assertRaises(OSError):
             self.ask(self.connect(brief, gateway))

@@ -128,10 +128,10 @@ class Clients(unittest.TestCase):
             code, output, errors = peers.run("curl", "-sS", *more, "-w", "%{http_version} %{http_code}", url + "/x")
             self.assertEqual((code, output[-5:]), (0, b"2 200"), errors)
             code, output, errors = peers.run(
-                "curl", "-sS", *more, "-H", "Expect:", "-T", "-", url + "/upload", input=LARGE, timeout=30
+                "curl", "-sS", *more, "-H", "Expect:", "-T", "-", url + "/upload", input=LARGE, timeout=120
             )
             self.assertEqual((code, output), (0, DIGEST), errors)
-            code, output, errors = peers.run("curl", "-sS", *more, url + "/download", timeout=30)
+            code, output, errors = peers.run("curl", "-sS", *more, url + "/download", timeout=120)
             self.assertEqual((code, hashlib.sha256(output).hexdigest().encode()), (0, DIGEST), errors)
             for path in ("/cut-length", "/cut-chunk"):
                 code, output, _ = peers.run("curl", "-sS", *more, url + path)
@@ -150,7 +150,7 @@ class Clients(unittest.TestCase):
             self.assertEqual(client.get(self.url + "/x").status_code, 200)
 
     def test_nghttp(self):
-        code, output, errors = peers.run("nghttp", "-nv", "--no-verify-peer", "-m", "20", self.url + "/chunks?1", timeout=20)
+        code, output, errors = peers.run("nghttp", "-nv", "--no-verify-peer", "-m", "20", self.url + "/chunks?1", timeout=60)
         self.assertEqual((code, output.count(b":status: 200")), (0, 20), errors)
 
     def test_h2load_with_a_hundred_streams(self):
@@ -159,7 +159,7 @@ class Clients(unittest.TestCase):
         try:
             for port, scheme in ((gateway.port, "https"), (int(gateway.addresses["plain"].rsplit(":", 1)[1]), "http")):
                 code, output, _ = peers.run(
-                    "h2load", "-n", "4000", "-c", "4", "-m", "100", "-t", "1", f"{scheme}://127.0.0.1:{port}/", timeout=30
+                    "h2load", "-n", "4000", "-c", "4", "-m", "100", "-t", "1", f"{scheme}://127.0.0.1:{port}/", timeout=120
                 )
                 self.assertIn(b"4000 succeeded, 0 failed, 0 errored, 0 timeout", output)
                 self.assertIn(b"4000 2xx", output)
@@ -220,7 +220,7 @@ class Clients(unittest.TestCase):
         for bits, streams in (("14", "3"), ("16", "2")):
             code, output, _ = peers.run(
                 "h2load", "-n", "12", "-c", "1", "-m", streams, "-t", "1", "-w", bits, "-W", "15",
-                f"http://127.0.0.1:{self.plain}/download", timeout=60
+                f"http://127.0.0.1:{self.plain}/download", timeout=120
             )
             self.assertIn(b"12 succeeded, 0 failed, 0 errored", output, (bits, streams))
 
@@ -241,7 +241,7 @@ class Clients(unittest.TestCase):
         with self.client(keep=False) as client:
             stream = client.request("/upload", "POST", body=LARGE)
             client.keep = True
-            reply = client.reply(stream, 30)
+            reply = client.reply(stream, 120)
             self.assertEqual(reply.body, DIGEST)
         self.assertLess(peers.resident(self.gateway) - before, 24 << 20)
 

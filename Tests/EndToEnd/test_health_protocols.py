@@ -9,6 +9,7 @@ import unittest
 from harness import Gateway
 from http2 import Server
 from peers import Authority, server_context
+from timing import steady
 
 CONFIGURATION = """
 upstreams: [{name: a, servers: ["127.0.0.1:@PORT@"], @UPSTREAM@, health: {interval: 100ms, timeout: 500ms, healthy: 1, unhealthy: 1, @HEALTH@}}]
@@ -63,8 +64,8 @@ class Health(unittest.TestCase):
         return next(line.rsplit(": ", 1)[1] for line in text.splitlines() if "backend a" in line)
 
     def becomes(self, gateway, state, seconds=5):
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        until = steady() + seconds
+        while steady() < until:
             if self.state(gateway) == state:
                 return True
             time.sleep(0.02)

@@ -14,6 +14,7 @@ import time
 import unittest
 
 from harness import Gateway, Keys, TestCase, Upstream, binary
+from timing import steady
 
 CONFIGURATION = Keys.ISSUERS + """
 access_log: {path: access.log, queue: 64KiB}
@@ -132,8 +133,8 @@ class Operations(unittest.TestCase):
     FIELDS = {"time", "id", "client", "method", "host", "path", "protocol", "status", "bytes_in", "bytes_out", "duration_ms"}
 
     def lines(self, *paths):
-        path, until, lines = pathlib.Path(self.gateway.folder, "access.log"), time.monotonic() + 5, []
-        while time.monotonic() < until:
+        path, until, lines = pathlib.Path(self.gateway.folder, "access.log"), steady() + 5, []
+        while steady() < until:
             lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
             found = [next((line for line in lines if line.get("path") == wanted), None) for wanted in paths]
             if all(found):
@@ -171,8 +172,8 @@ class Operations(unittest.TestCase):
             self.lines(f"/fixed/rotate{round}")
             os.rename(path, f"{path}.{round}")
             self.gateway.signal(signal.SIGUSR1)
-            until = time.monotonic() + 5
-            while not path.exists() and time.monotonic() < until:
+            until = steady() + 5
+            while not path.exists() and steady() < until:
                 time.sleep(0.01)
         kept = "".join(pathlib.Path(f"{path}.{round}").read_text() for round in range(4))
         for round in range(4):
@@ -194,8 +195,8 @@ class Operations(unittest.TestCase):
         try:
             for index, (fields, _) in enumerate(cases):
                 self.assertEqual(gateway.get(f"/{index}", None, fields).status, 204)
-            path, until = pathlib.Path(gateway.folder, "access.log"), time.monotonic() + 5
-            while path.read_text().count("\n") < len(cases) and time.monotonic() < until:
+            path, until = pathlib.Path(gateway.folder, "access.log"), steady() + 5
+            while path.read_text().count("\n") < len(cases) and steady() < until:
                 time.sleep(0.05)
             seen = {line["path"]: line["client"] for line in map(json.loads, path.read_text().splitlines())}
             self.assertEqual([seen[f"/{index}"] for index in range(len(cases))], [client for _, client in cases])
@@ -218,8 +219,8 @@ class Operations(unittest.TestCase):
         self.assertEqual(self.gateway.get("/open").status, 200)
         for client in idle:
             client.close()
-        until = time.monotonic() + 5
-        while self.ops("/livez").status != 200 and time.monotonic() < until:
+        until = steady() + 5
+        while self.ops("/livez").status != 200 and steady() < until:
             time.sleep(0.02)
         self.assertEqual(self.ops("/livez").status, 200)
 
@@ -235,8 +236,8 @@ class Operations(unittest.TestCase):
             for _ in range(4):
                 answer = gateway.raw(request * 100, b"GET /fixed HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", wait=5)
                 self.assertEqual(answer.count(b"HTTP/1.1 204"), 101)
-            until, dropped = time.monotonic() + 5, 0
-            while not dropped and time.monotonic() < until:
+            until, dropped = steady() + 5, 0
+            while not dropped and steady() < until:
                 _, samples = parse(gateway.get("/metrics", port=gateway.ops_port).body)
                 dropped = samples["portcullis_access_log_dropped_lines_total", ""]
             self.assertGreater(dropped, 0)
@@ -250,7 +251,7 @@ class Operations(unittest.TestCase):
 class Draining(unittest.TestCase):
     def test_readiness_ends_when_a_stop_begins(self):
         release = threading.Event()
-        upstream = Upstream(lambda *_: (release.wait(5), b"HTTP/1.1 204 No Content\r\n\r\n")[1])
+        upstream = Upstream(lambda *_: (release.wait(30), b"HTTP/1.1 204 No Content\r\n\r\n")[1])
         gateway = Gateway(CONFIGURATION.replace("health: {path: /healthz, interval: 200ms}", "retries: 0").replace("access_log: {path: access.log, queue: 64KiB}", ""), TestCase.keys.files(), UPSTREAM=upstream.port)
         try:
             answers = []
@@ -304,16 +305,16 @@ class Keywords(unittest.TestCase):
         other = int(gateway.addresses["other"].rsplit(":", 1)[1])
         for _ in range(3):
             # A connection that was closed a moment ago may still count.
-            until = time.monotonic() + 5
-            while (clients := self.two(gateway.port)) is None and time.monotonic() < until:
+            until = steady() + 5
+            while (clients := self.two(gateway.port)) is None and steady() < until:
                 time.sleep(0.01)
             self.assertIsNotNone(clients)
             self.assertIn(gateway.raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (b"<EOF>", b"<RST>"))
             self.assertEqual([gateway.get(port=other).status for _ in range(5)], [204] * 5)
             for client in clients:
                 client.close()
-            until = time.monotonic() + 5
-            while gateway.get().status != 204 and time.monotonic() < until:
+            until = steady() + 5
+            while gateway.get().status != 204 and steady() < until:
                 time.sleep(0.01)
             self.assertEqual(gateway.get().status, 204)
 
@@ -325,18 +326,20 @@ class Keywords(unittest.TestCase):
         path.write_text(text)
         process = subprocess.Popen([binary(), "run", "--config", str(path)], stderr=subprocess.DEVNULL)
         try:
-            until = time.monotonic() + 10
-            while not (folder / "ops").exists() and time.monotonic() < until:
+            until = steady() + 10
+            while not (folder / "ops").exists() and steady() < until:
                 time.sleep(0.01)
-            time.sleep(0.1)
-            self.assertEqual([stat.S_IMODE((folder / name).stat().st_mode) for name in ("main", "ops")], [0o600, 0o640])
+            modes = lambda: [stat.S_IMODE((folder / name).stat().st_mode) for name in ("main", "ops")]
+            while modes() != [0o600, 0o640] and steady() < until:
+                time.sleep(0.01)
+            self.assertEqual(modes(), [0o600, 0o640])
         finally:
             process.terminate()
             process.wait(10)
 
     def test_choices_of_headers(self):
         upstream = Upstream(lambda head, *_: b"HTTP/1.1 200 OK\r\nServer: theirs\r\nContent-Length: %d\r\n\r\n%s" % (len(head), head))
-        self.addCleanup(upstream.socket.close)
+        self.addCleanup(upstream.stop)
         routes = 'upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]\nroutes: [{name: a, match: {path: /}, auth: public, forward: {upstream: a, host: "own.example:81"}}]\n'
         gateway = self.start('http: {via: "", server: remove, begin_trace: false, forwarded: off, method_override: pass}\n' + routes, UPSTREAM=upstream.port)
         answer = gateway.get("/", None, [("X-HTTP-Method-Override", "PUT"), ("X-Forwarded-For", "192.0.2.1")])

@@ -10,8 +10,10 @@ import threading
 import time
 import unittest
 
+import peers
 from harness import Gateway, Keys, TestCase, Upstream
 from http2 import Client, Server
+from timing import steady
 
 CONFIGURATION = Keys.ISSUERS + """
 workers: 2
@@ -175,9 +177,10 @@ class Revocation(Base):
     def test_entries_expire(self):
         gateway = self.gateway()
         token = self.keys.token(jti="t")
-        self.revoke(gateway, token="t", until=int(time.time()) + 2)
+        until = int(time.time()) + 3
+        self.revoke(gateway, token="t", until=until)
         self.assertEqual(self.statuses(gateway, token, 4), {401})
-        time.sleep(2.1)
+        time.sleep(max(0, until + 0.1 - time.time()))
         self.assertEqual(self.statuses(gateway, token, 4), {200})
         self.assertEqual(self.list(gateway), [])
 
@@ -219,9 +222,9 @@ class Live:
         self.ended.set()
 
     def seconds_to_end(self):
-        begin = time.monotonic()
-        self.ended.wait(5)
-        return time.monotonic() - begin
+        begin = steady()
+        self.ended.wait(10)
+        return steady() - begin
 
 
 class Streams(Base):
@@ -239,13 +242,13 @@ class Streams(Base):
             fields = [("content-type", "application/grpc"), ("te", "trailers")]
             calls.append((client, client.request("/pkg.Service/Watch", "POST", fields, body=b"\0\0\0\0\0", token=token)))
             self.assertTrue(client.until(lambda: client.replies[calls[-1][1]].body))
-        begin = time.monotonic()
+        begin = steady()
         self.revoke(gateway, issuer="main", token="lost")
         for stream in sockets[0] + events[0]:
             stream.seconds_to_end()
         client, number = calls[0]
-        reply = client.reply(number, 2)
-        self.assertLess(time.monotonic() - begin, 1)
+        reply = client.reply(number)
+        self.assertLess(steady() - begin, 1)
         for stream in sockets[0]:
             # Whole frames, and then a close with 1008 and why.
             frames = stream.bytes.partition(b"\r\n\r\n")[2]
@@ -257,10 +260,9 @@ class Streams(Base):
             self.assertTrue(stream.bytes.endswith(b"data: 1\n\n\r\n0\r\n\r\n"), stream.bytes[-40:])
         self.assertEqual((reply.trailer("grpc-status"), reply.ended), ("16", True))
         counts = [len(stream.bytes) for stream in sockets[1] + events[1]]
-        time.sleep(0.3)
         for stream, count in zip(sockets[1] + events[1], counts):
+            peers.eventually(lambda: len(stream.bytes) > count, "a stream stands still")  # noqa: B023
             self.assertFalse(stream.ended.is_set())
-            self.assertGreater(len(stream.bytes), count)
         client, number = calls[1]
         count = len(client.replies[number].body)
         self.assertTrue(client.until(lambda: len(client.replies[number].body) > count))

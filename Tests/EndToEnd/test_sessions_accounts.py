@@ -14,6 +14,7 @@ import peers
 from harness import Gateway, Upstream
 from sessions import ACCOUNTS, ADA, BOB, CODE, DEVICE, EVE, FLOW, HOST, PASSWORDS, RITA, SESSION, TINA, Browser, Clock, Directory, Live
 from sessions import Users, answer, command, parallel
+from timing import steady
 
 REST = """
 workers: 2
@@ -75,9 +76,9 @@ class Throttle(Base):
         self.assertEqual(self.browser("127.0.0.20").login_api(BOB).status, 200)
         # The delay passes, and doubles.
         first = int(reply.get("retry-after"))
-        until = time.monotonic() + 8
+        until = steady() + 8
         while (again := self.browser("127.0.0.20").login_api(ADA, WRONG)).status == 429:
-            self.assertLess(time.monotonic(), until)
+            self.assertLess(steady(), until)
             time.sleep(0.1)
         self.assertEqual(again.status, 401)
         again = self.browser("127.0.0.20").login_api(ADA)
@@ -85,7 +86,7 @@ class Throttle(Base):
         self.assertGreater(int(again.get("retry-after")), first)
         # The owner waits, and is in.
         while (reply := self.browser("127.0.0.20").login_api(ADA)).status == 429:
-            self.assertLess(time.monotonic(), until)
+            self.assertLess(steady(), until)
             time.sleep(0.1)
         self.assertEqual(reply.status, 200)
         self.assertEqual(self.browser("127.0.0.20").login_api(ADA, WRONG).status, 401)
@@ -124,9 +125,9 @@ class Throttle(Base):
     def test_too_many_in_a_row_need_a_known_device(self):
         self.slow = self.gateway(THROTTLED.replace("longest_delay: 4s", "longest_delay: 1s") + REST, NETWORK=1000)
         owner = self.browser("127.0.0.3").enter(BOB)
-        failures, until = 0, time.monotonic() + 40
+        failures, until = 0, steady() + 40
         while failures < 10:
-            self.assertLess(time.monotonic(), until)
+            self.assertLess(steady(), until)
             status = self.browser(f"127.0.1.{failures}").login_api(BOB, WRONG).status
             failures += status == 401
             if status == 429:
@@ -220,7 +221,7 @@ class Hashing(Base):
         )
         gateway = self.gateway(text + REST)
         live = Browser(gateway.port).sign_in(BOB)
-        statuses, worst = [], []
+        statuses = []
 
         def guess():
             reply = Browser(gateway.port).login_api("nobody-of-ours", WRONG)
@@ -229,12 +230,10 @@ class Hashing(Base):
                 assert reply.code == "busy" and reply.get("retry-after"), reply
 
         def request():
-            begin = time.monotonic()
             assert live.fetch("/x", keep=False).status == 200
-            worst.append(time.monotonic() - begin)
 
-        until = time.monotonic() + 10
-        while not statuses or 503 not in statuses and time.monotonic() < until:
+        until = steady() + 10
+        while not statuses or 503 not in statuses and steady() < until:
             parallel([guess, request] * 20, 20)
         self.assertEqual(set(statuses), {401, 503})
 
@@ -242,8 +241,8 @@ class Hashing(Base):
         gateway = self.gateway(ACCOUNTS.replace("iterations: 1", "iterations: 2") + REST)
         before = gateway.users.path.read_text()
         browser = Browser(gateway.port).sign_in(ADA)
-        until = time.monotonic() + 5
-        while gateway.users.path.read_text() == before and time.monotonic() < until:
+        until = steady() + 5
+        while gateway.users.path.read_text() == before and steady() < until:
             time.sleep(0.02)
         after = gateway.users.path.read_text()
         self.assertEqual(after.count("t=2"), before.count("t=2") + 1)
@@ -397,10 +396,10 @@ class Changes(Base):
 
     def ends(self, browser, seconds=2.0):
         """Waits until the session is over, and for how long that took."""
-        begin = time.monotonic()
+        begin = steady()
         while browser.fetch("/x", keep=False).status == 200:
-            self.assertLess(time.monotonic() - begin, seconds)
-        return time.monotonic() - begin
+            self.assertLess(steady() - begin, seconds)
+        return steady() - begin
 
     def logs_in(self, name, password):
         """Soon: not so often that it is throttled."""

@@ -5,7 +5,9 @@ import pathlib
 import time
 import urllib.parse
 
+import peers
 from sessions import ACCOUNTS, ADA, BOB, CODE, FLOW, RITA, SESSION, TINA, Live, SessionCase, Users, command, parallel
+from timing import steady
 
 CONFIGURATION = ACCOUNTS + """
 workers: 2
@@ -144,7 +146,7 @@ class Logout(Base):
         for browser in browsers:
             self.assertEqual(self.statuses(browser, count=4), {200})
         form = browsers[0].form("/auth/logout?everywhere=true")
-        begin = time.monotonic()
+        begin = steady()
         reply = browsers[0].post(form["action"], {**form["fields"], "everywhere": "true"})
         self.assertEqual(reply.status, 303)
         for cookie in cookies:
@@ -189,7 +191,7 @@ class Devices(Base):
         form = next(form for form in page.page.forms if form["fields"].get("handle") == phone.handle())
         cookie, one = phone.session, Live(phone, "/events")
         self.assertEqual(self.statuses(phone, count=4), {200})
-        begin = time.monotonic()
+        begin = steady()
         reply = here.post(form["action"], form["fields"])
         self.assertEqual((reply.status, reply.location.split("?")[0]), (303, "/auth/sessions"))
         self.assertGone(cookie)
@@ -260,29 +262,28 @@ class Streams(Base):
     def test_logout(self):
         browser, other = self.browser().sign_in(), self.browser().sign_in()
         lives, kept = self.open(browser), self.open(other, 2)
-        begin = time.monotonic()
+        begin = steady()
         self.assertEqual(browser.api("/auth/logout", {}, fields=[("Sec-Fetch-Site", "same-origin")]).status, 200)
         self.closed(lives, begin)
         counts = {id(one): len(one.bytes) for _, one in kept}
-        time.sleep(0.2)
         for kind, one in kept:
-            self.assertFalse(one.over.is_set(), kind)
             if kind != "/auth/session/events":
-                self.assertGreater(len(one.bytes), counts[id(one)])
+                peers.eventually(lambda: len(one.bytes) > counts[id(one)], "it stands still")  # noqa: B023
+            self.assertFalse(one.over.is_set(), kind)
             one.close()
 
     def test_login_over_it(self):
         browser = self.browser().sign_in()
         lives = self.open(browser, 1)
-        begin = time.monotonic()
+        begin = steady()
         browser.sign_in(BOB)
         self.closed(lives, begin)
 
     def test_events_say_how_long_it_lasts(self):
         browser = self.browser().sign_in()
         one = Live(browser, "/auth/session/events")
-        until = time.monotonic() + 3
-        while b"\n\n" not in one.bytes.partition(b"\r\n\r\n")[2] and time.monotonic() < until:
+        until = steady() + 8
+        while b"\n\n" not in one.bytes.partition(b"\r\n\r\n")[2] and steady() < until:
             time.sleep(0.01)
         self.assertIn(b"content-type: text/event-stream", one.bytes.lower())
         self.assertIn(b"cache-control: no-store", one.bytes.lower())
@@ -310,9 +311,9 @@ class Operators(Base):
         cookie = ada.session
         self.assertEqual(self.statuses(ada), {200})
         self.session_command("revoke", ada.handle())
-        begin = time.monotonic()
+        begin = steady()
         while self.browser().fetch("/x", cookies=f"{SESSION}={cookie}", keep=False).status == 200:
-            self.assertLess(time.monotonic() - begin, 1.0)
+            self.assertLess(steady() - begin, 1.0)
         for kind, one in lives:
             at = one.ends(3)
             self.assertTrue(at and at - begin < 1.0, kind)
@@ -321,10 +322,10 @@ class Operators(Base):
         # All of an account.
         more = [self.browser().sign_in(BOB) for _ in range(3)]
         self.session_command("revoke", "--user", BOB)
-        begin = time.monotonic()
+        begin = steady()
         for one in [bob, *more]:
             while self.browser().fetch("/x", cookies=f"{SESSION}={one.session}", keep=False).status == 200:
-                self.assertLess(time.monotonic() - begin, 1.0)
+                self.assertLess(steady() - begin, 1.0)
         self.assertNotEqual(self.session_command("show", ada.handle(), code=None), "")
         self.assertNotIn(ada.handle(), self.session_command("list"))
 
@@ -342,9 +343,9 @@ class Operators(Base):
             browser = begin()
             self.assertIn(browser.handle(), self.session_command("list", "--user", user))
             self.assertIn("ended", self.session_command("revoke", "--user", user))
-            started = time.monotonic()
+            started = steady()
             while browser.fetch("/x", keep=False).status == 200:
-                self.assertLess(time.monotonic() - started, 1.0, user)
+                self.assertLess(steady() - started, 1.0, user)
             browser = begin()
             asked = "/sessions?account=" + urllib.parse.quote(user)
             self.assertIn(browser.handle(), self.ops(asked).body)
@@ -426,7 +427,7 @@ class Operators(Base):
         # Not for pages.
         for fields in ([("Origin", "http://127.0.0.1:9901")], [("Origin", "null")]):
             self.assertEqual(self.ops("/sessions/" + ada.handle(), "DELETE", fields).status, 403, fields)
-        begin = time.monotonic()
+        begin = steady()
         reply = self.ops("/sessions/" + ada.handle(), "DELETE")
         self.assertEqual(reply.status, 200, reply.body)
         self.assertGone(ada.session)
@@ -464,9 +465,9 @@ class Audit(Base):
         browser.login_api(BOB, "quite another password")
         browser.api("/auth/logout", {}, fields=[("Sec-Fetch-Site", "same-origin")])
         path = pathlib.Path(self.gateway.folder, "audit.log")
-        until = time.monotonic() + 3
+        until = steady() + 8
         kinds = []
-        while time.monotonic() < until and "logout" not in kinds:
+        while steady() < until and "logout" not in kinds:
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             kinds = [line.get("event") for line in lines if line.get("session") == handle]
         self.assertEqual(kinds, ["login", "logout"])
@@ -486,8 +487,8 @@ class Audit(Base):
         Users(pathlib.Path(self.gateway.folder, "users.yaml"), self.gateway.path).run("disable", RITA)
         path = pathlib.Path(self.gateway.folder, "audit.log")
         wanted = {(handle, "account_change", "account_disabled"), (one.handle(), "revoke", "revoked")}
-        until, seen = time.monotonic() + 4, set()
-        while time.monotonic() < until and not wanted <= seen:
+        until, seen = steady() + 8, set()
+        while steady() < until and not wanted <= seen:
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             seen = {(line.get("session"), line["event"], line.get("reason")) for line in lines}
             time.sleep(0.02)

@@ -9,6 +9,7 @@ from sessions import (
     ACCOUNTS, ADA, BOB, CODE, PASSWORDS, SESSION, TINA, Browser, Clock, Live, SessionCase, parallel
 )
 from test_sessions_stores import Base, Server
+from timing import Stopwatch, steady
 
 ROUTES = """
 workers: 2
@@ -17,9 +18,9 @@ routes:
   - {name: optional, match: {path: /optional}, auth: optional, forward: {upstream: a}}
   - {name: audience, match: {path: /audience}, audiences: [api], forward: {upstream: a}}
   - {name: issuer, match: {path: /issuer}, issuers: [main], forward: {upstream: a}}
-  - {name: age, match: {path: /age}, session: {max_age: 2s}, forward: {upstream: a}}
-  - {name: idle, match: {path: /idle}, session: {max_idle: 2s}, forward: {upstream: a}}
-  - {name: both, match: {path: /both}, session: {max_age: 2s, strength: 2}, forward: {upstream: a}}
+  - {name: age, match: {path: /age}, session: {max_age: 3s}, forward: {upstream: a}}
+  - {name: idle, match: {path: /idle}, session: {max_idle: 3s}, forward: {upstream: a}}
+  - {name: both, match: {path: /both}, session: {max_age: 3s, strength: 2}, forward: {upstream: a}}
   - {name: all, match: {path: /}, forward: {upstream: a}}
 """
 OWN, CROSS = [("Sec-Fetch-Site", "same-origin")], [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")]
@@ -221,41 +222,42 @@ sessions: {store: memory, idle: 30s, maximum_per_account: 10000}
 """ + Submissions.configuration.replace(ACCOUNTS, "").split("\n", 1)[1]
 
     def test_streams_end_when_the_route_asks_for_another_login(self):
+        took, began = Stopwatch(), steady()
         browser = self.browser().sign_in()
-        began = time.monotonic()
         kinds = (("/age/socket", Live.UPGRADE), ("/age/events", ()), ("/idle/socket", Live.UPGRADE), ("/idle/events", ()))
         streams = [Live(browser, path, fields) for path, fields in kinds]
         other = Live(browser, "/socket", Live.UPGRADE)
         self.assertEqual([one.status for one in streams], [101, 200, 101, 200])
         for one, (path, _) in zip(streams, kinds):
-            at = one.ends(6)
-            self.assertTrue(at and 0.9 < at - began < 4, path)
+            at = one.ends(9)
+            self.assertTrue(at and at - began < 6, path)
+            self.assertTrue(took.within(1.9, 9), took)
         self.assertIsNone(other.at)
         other.close()
 
     def test_use_makes_the_pause_begin_again_and_the_age_goes_on(self):
         browser = self.browser().sign_in()
         socket, old = Live(browser, "/idle/socket", Live.UPGRADE), Live(browser, "/age/socket", Live.UPGRADE)
-        until = time.monotonic() + 4
+        until = time.monotonic() + 5
         while time.monotonic() < until:
             self.assertEqual(browser.fetch("/x").status, 200)
             self.assertIsNone(socket.at)
             time.sleep(0.2)
         self.assertIsNotNone(old.at)
-        self.assertIsNotNone(socket.ends(5))
+        self.assertIsNotNone(socket.ends(8))
 
     def test_one_step_up_does_for_age_and_strength_and_makes_nothing_weaker(self):
         clock = Clock(self.directory.secret)
         browser = self.browser().sign_in(TINA)
         began = browser.facts().json["created"]
-        while time.time() < began + 2.1:
+        while time.time() < began + 3.1:
             time.sleep(0.05)
         where = browser.navigate("/both/x", site="same-origin")
         self.assertIn("step_up=2", where.location)
         self.assertEqual(browser.api(where.location, {"password": PASSWORDS[TINA], "code": clock.next()}).status, 200)
         self.assertEqual(browser.fetch("/both/x").status, 200)
         began = browser.facts().json["created"]
-        while time.time() < began + 2.1:
+        while time.time() < began + 3.1:
             time.sleep(0.05)
         where = browser.navigate("/both/x", site="same-origin")
         self.assertIn("step_up=1", where.location)
@@ -265,8 +267,8 @@ sessions: {store: memory, idle: 30s, maximum_per_account: 10000}
 
     def test_a_stream_of_events_that_begins_near_the_end_says_so(self):
         live = Live(self.browser().sign_in(), "/auth/session/events")
-        until = time.monotonic() + 5
-        while b"event: expiring" not in live.bytes and time.monotonic() < until:
+        until = steady() + 10
+        while b"event: expiring" not in live.bytes and steady() < until:
             time.sleep(0.02)
         self.assertIn(b"event: session", live.bytes)
         self.assertIn(b"event: expiring", live.bytes)
@@ -336,7 +338,7 @@ routes:
                 self.assertEqual(Browser(second.port).fetch("/x", cookies=old).status, 200)
             self.assertEqual(browser.api("/auth/login?step_up=1", {"password": PASSWORDS[ADA]}).status, 200)
             self.assertEventually(
-                lambda: Browser(second.port).fetch("/x", cookies=old).status == 401, "it goes on", 2  # noqa: B023
+                lambda: Browser(second.port).fetch("/x", cookies=old).status == 401, "it goes on", 8  # noqa: B023
             )
             for _ in range(6):
                 self.assertEqual(Browser(second.port).fetch("/x", cookies=old).cookies, {})

@@ -20,6 +20,7 @@ import unittest
 import peers
 from harness import Gateway, Upstream
 from sessions import ACCOUNTS, ADA, BOB, DEVICE, PASSWORDS, RITA, SESSION, TINA, Browser, Directory, Live, answer, command, parallel
+from timing import steady
 
 LONG = os.environ.get("PORTCULLIS_LOAD") == "long"
 REST = """
@@ -70,10 +71,10 @@ class Base(unittest.TestCase):
         return browser.api("/auth/logout", {}, fields=[("Sec-Fetch-Site", "same-origin")])
 
     def assertEventually(self, condition, what, seconds):
-        begin = time.monotonic()
+        begin = steady()
         while not condition():
-            self.assertLess(time.monotonic() - begin, seconds, what)
-        return time.monotonic() - begin
+            self.assertLess(steady() - begin, seconds, what)
+        return steady() - begin
 
 
 class SQLite(Base):
@@ -162,8 +163,8 @@ class SQLite(Base):
             threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
             for thread in threads:
                 thread.start()
-            until = time.monotonic() + 120
-            while counts[0] < deadline and time.monotonic() < until:
+            until = steady() + 120
+            while counts[0] < deadline and steady() < until:
                 time.sleep(0.001)
             self.kill(gateway)
             done.set()
@@ -332,7 +333,7 @@ class Redis(Base):
                 self.assertEqual({self.status(gateway, cookie) for _ in range(8)}, {200})
             streams = [Live(Browser(second.port, jars=browser.jars), kind, fields) for kind, fields in
                        (("/events", ()), ("/socket", Live.UPGRADE), ("/auth/session/events", ()))]
-            begin = time.monotonic()
+            begin = steady()
             self.assertEqual(browser.logout().status, 303)
             self.assertEqual(self.status(first, cookie), 401)
             self.assertEventually(lambda: self.status(second, cookie) == 401, "it goes on", 1.0)
@@ -402,13 +403,13 @@ class Redis(Base):
 
     def away(self, gateway):
         """What is said while the server is away."""
-        begin = time.monotonic()
+        begin = steady()
         reply = Browser(gateway.port).login_api(BOB)
         self.assertEqual((reply.status, reply.code), (503, "unavailable"))
         self.assertIsNotNone(reply.get("retry-after"))
         page = Browser(gateway.port).navigate("/auth/login")
         self.assertIn(page.status, (200, 503))
-        self.assertLess(time.monotonic() - begin, 6)
+        self.assertLess(steady() - begin, 6)
         ready = gateway.get("/readyz?verbose", port=gateway.ops_port)
         self.assertEqual(ready.status, 503)
         self.assertRegex(ready.body, r"\[-\] sessions \(redis\)")
@@ -422,7 +423,7 @@ class Redis(Base):
         browser, unknown = Browser(first.port).sign_in(), Browser(second.port).sign_in(BOB)
         self.assertEqual({self.status(first, browser.session) for _ in range(8)}, {200})
         server.kill()
-        begin = time.monotonic()
+        begin = steady()
         # Known ones go on for a while, others cannot be told.
         while time.monotonic() - begin < 2:
             self.assertEqual(self.status(first, browser.session), 200)
@@ -440,10 +441,10 @@ class Redis(Base):
         self.assertEqual(self.status(first, browser.session), 200)
         server.pause()
         try:
-            begin = time.monotonic()
+            begin = steady()
             self.assertEqual(Browser(first.port).login_api(BOB).status, 503)
             self.assertEqual(self.status(first, "A" * 43), 503)
-            self.assertLess(time.monotonic() - begin, 6)
+            self.assertLess(steady() - begin, 6)
         finally:
             server.resume()
         self.assertEventually(lambda: self.status(first, browser.session) == 200, "not back", 8)
@@ -500,8 +501,9 @@ class Redis(Base):
             thread.join(10)
         for gateway in (first, second):
             self.assertEventually(lambda: gateway.get("/readyz", port=gateway.ops_port).status == 200, "not ready", 5)
-        self.assertEqual({self.status(first, cookie) for cookie in live}, {200})
-        self.assertEqual({self.status(second, cookie) for cookie in over} - {401}, set())
+        # 503 says nothing either way.
+        self.assertEventually(lambda: {self.status(first, cookie) for cookie in live} == {200}, "a login was lost", 10)
+        self.assertEventually(lambda: {self.status(second, cookie) for cookie in over} <= {401}, "a logout was lost", 10)
 
     def test_with_a_password(self):
         server = self.server("--requirepass", "a good one")

@@ -19,6 +19,7 @@ import peers
 from harness import Gateway, Keys, Upstream
 from test_streams import HANDSHAKE, chunk
 from test_websocket import H2Socket, frame, take_frame
+from timing import Stopwatch, lost
 from wire import Client as HTTP1
 
 CONFIGURATION = """
@@ -41,7 +42,7 @@ timeouts: {stream_idle: 1s}
 upstreams: [{name: a, servers: ["127.0.0.1:@UPSTREAM@"]}]
 routes: [{name: all, auth: public, forward: {upstream: a}}]
 """
-GOING_AWAY, POLICY = (1001).to_bytes(2, "big"), (1008).to_bytes(2, "big")
+GOING_AWAY = (1001).to_bytes(2, "big")
 
 
 class Service(grpc.GenericRpcHandler):
@@ -157,7 +158,7 @@ class Base(unittest.TestCase):
             one = H2Socket(client, path)
             while (taken := one.receive(10)) and taken[0] != 8:
                 self.begun.append(path)
-            client.until(lambda: one.reply.over, 3)
+            client.until(lambda: one.reply.over, 8)
             return taken and taken[1][:2], one.reply.ended
 
     def events(self, path="/events"):
@@ -186,7 +187,7 @@ class Base(unittest.TestCase):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(15)
+            thread.join(20)
         return results
 
 
@@ -228,25 +229,25 @@ class Silence(Base):
         self.assertEqual(peers.metric(gateway, 'timeouts_total{kind="stream_idle"}'), 0)
 
     def test_either_side_keeps_a_call(self):
-        for timeouts, idle in (("stream_idle: 1s", ""), ("", "idle_timeout: 1s")):
+        for timeouts, idle in (("stream_idle: 2s", ""), ("", "idle_timeout: 2s")):
             with self.subTest(timeouts + idle):
                 self.start(timeouts, idle=idle)
                 answers = self.together(
-                    lambda: self.call("Listen", 0.3, 7), lambda: self.call("Collect", 0.3, 7),
-                    lambda: self.call("Listen", 2.5, 1), lambda: self.call("Collect", 2.5, 1),
+                    lambda: self.call("Listen", 0.5, 7), lambda: self.call("Collect", 0.5, 7),
+                    lambda: self.call("Listen", 4, 1), lambda: self.call("Collect", 4, 1),
                 )
                 silent = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED]
                 self.assertEqual(answers, [[b"first", b"7"], b"7", *silent])
 
     def test_each_protocol_is_told(self):
         gateway = self.start("stream_idle: 1s")
-        begin = time.monotonic()
+        took = Stopwatch()
         results = self.together(
             self.websocket, self.h2_websocket, lambda: self.websocket("/h2/socket"), lambda: self.h2_websocket("/h2/socket"),
             self.events, self.h2_events, lambda: self.events("/h2/events"), lambda: self.h2_events("/h2/events"),
             lambda: self.events("/bytes"),
         )
-        self.assertTrue(0.9 <= time.monotonic() - begin <= 3, time.monotonic() - begin)
+        self.assertTrue(took.within(0.9, 4), took)
         whole = (200, True, None)
         web = [1001, (GOING_AWAY, True)] * 2
         self.assertEqual(results, [*web, True, whole, True, whole, False])
@@ -265,10 +266,10 @@ class Drains(Base):
         thread.start()
         peers.eventually(lambda: len(self.begun) == len(runs) - 1, "not all have begun")
         peers.eventually(lambda: peers.metric(gateway, "requests_active") == len(runs), "not all have begun")
-        begin = time.monotonic()
+        took = Stopwatch()
         gateway.signal(signal.SIGTERM)
         self.assertEqual(gateway.process.wait(10), 0)
-        self.assertTrue(1.9 <= time.monotonic() - begin <= 2.6, time.monotonic() - begin)
+        self.assertTrue(took.within(1.9, 3.5), took)
         thread.join(10)
         unavailable = grpc.StatusCode.UNAVAILABLE
         whole = (200, True, None)
@@ -284,7 +285,7 @@ class Drains(Base):
         thread.start()
         peers.eventually(lambda: len(self.begun) == 3, "not all have begun")
         gateway.signal(signal.SIGTERM)
-        self.assertEqual(gateway.process.wait(5), 0)
+        self.assertEqual(gateway.process.wait(10), 0)
         thread.join(10)
         self.assertEqual(result, [1001, (GOING_AWAY, True), (200, True, None)])
 
@@ -304,8 +305,8 @@ class Backends(Base):
             client.until(lambda: client.settled)
             one = H2Socket(client, "/socket")
             one.send("hi")
-            client.until(lambda: one.reply.over, 5)
-        self.assertTrue(self.gone.wait(5))
+            client.until(lambda: one.reply.over, 8)
+        self.assertTrue(self.gone.wait(10))
         said = frame(1, b"hi")
         self.assertTrue(self.heard.startswith(said))
         code, content = self.unmasked(self.heard[len(said):])
@@ -317,8 +318,8 @@ class Backends(Base):
             client.until(lambda: client.settled)
             one = H2Socket(client, "/socket")
             client.send(one.stream, frame(1, b"hello")[:-2])
-            client.until(lambda: one.reply.over, 5)
-        self.assertTrue(self.gone.wait(5))
+            client.until(lambda: one.reply.over, 8)
+        self.assertTrue(self.gone.wait(10))
         self.assertEqual(self.heard, frame(1, b"hello")[:-2])
 
     def test_over_http2(self):
@@ -327,7 +328,7 @@ class Backends(Base):
             client.until(lambda: client.settled)
             one = H2Socket(client, "/h2/socket")
             one.send("hi")
-            client.until(lambda: one.reply.over, 5)
+            client.until(lambda: one.reply.over, 8)
             stream = self.h2.streams[-1]
             peers.eventually(lambda: stream.ended, "the backend's stream goes on")
             said = frame(1, b"hi")
@@ -372,7 +373,7 @@ class Polls(unittest.TestCase):
         self.addCleanup(backend.stop)
         gateway = Gateway(POLLS, keys.files(), UPSTREAM=upstream.port, H2=backend.port)
         self.addCleanup(gateway.stop)
-        expiry = int(time.time()) + 3
+        expiry, gone = int(time.time()) + 4, lost()
         token = keys.token(exp=expiry)
         ends = {}
 
@@ -392,7 +393,7 @@ class Polls(unittest.TestCase):
         for name in ("get", "head", "h2"):
             status, complete, when = ends[name]
             self.assertEqual((status, complete), (401, True), name)
-            self.assertTrue(-0.05 <= when <= 1, (name, when))
+            self.assertTrue(-0.05 <= when <= 1 + lost() - gone, (name, when))
         self.assertEqual(sorted(ends), ["get", "h2", "head"])
         release.set()
         for thread in threads:

@@ -16,6 +16,7 @@ import peers
 from harness import Gateway, Keys, TestCase, Upstream
 from test_grpc import Service
 from test_websocket import H2Socket, take_frame
+from timing import lost, steady
 from wire import Client as HTTP1
 
 AUTHORITY = peers.Authority()
@@ -101,27 +102,27 @@ class Streams(unittest.TestCase):
 
     def test_events_are_not_kept_back(self):
         with HTTP1(self.plain) as client:
-            begin = time.monotonic()
+            begin = steady()
             client.send(b"GET /open/events HTTP/1.1\r\nHost: a\r\n\r\n")
             data = client.until(b"\n\n\r\n") + client.until(b"\n\n\r\n")
             self.assertIn(b"data: tick", data)
-            self.assertLess(time.monotonic() - begin, 0.5)
+            self.assertLess(steady() - begin, 3)
         client = self.secure()
-        begin = time.monotonic()
+        begin = steady()
         reply = client.replies[client.request("/open/events")]
         self.assertTrue(client.until(lambda: reply.body.count(b"tick") >= 3))
-        self.assertLess(time.monotonic() - begin, 0.5)
+        self.assertLess(steady() - begin, 3)
 
     def test_long_polls(self):
         client = self.secure()
         streams = [client.request("/open/poll") for _ in range(20)]
-        begin = time.monotonic()
+        begin = steady()
         self.assertEqual([client.reply(stream).body for stream in streams], [b"news"] * 20)
-        self.assertLess(time.monotonic() - begin, 2)
+        self.assertLess(steady() - begin, 4)
 
     def test_streams_end_with_their_credential(self):
         """All kinds at once: those with the short token end within one second of it, the others go on."""
-        expiry = int(time.time()) + 3
+        expiry, gone = int(time.time()) + 4, lost()
         short, long = self.keys.token(exp=expiry), self.keys.token(exp=expiry + 600)
         ends, lock, kept = {}, threading.Lock(), {}
 
@@ -154,7 +155,7 @@ class Streams(unittest.TestCase):
                 one = H2Socket(client, path, token)
                 while (taken := one.receive(10)) and taken[0] != 8:
                     pass
-                client.until(lambda: one.reply.over, 3)
+                client.until(lambda: one.reply.over, 8)
                 ended(name, (taken, one.reply.over))
 
         def call(name, path, token, endless=True):
@@ -181,15 +182,15 @@ class Streams(unittest.TestCase):
         kept["events"] = client.replies[client.request("/events", token=long)]
         kept["h2 events"] = client.replies[client.request("/h2/events", token=long)]
         kept["poll"] = client.replies[client.request("/open/bytes")]
-        steady = H2Socket(client, "/socket", long)
+        kept_on = H2Socket(client, "/socket", long)
         for thread in threads:
             thread.start()
-        until = time.monotonic() + 8
-        while time.monotonic() < until and any(thread.is_alive() for thread in threads):
+        until = steady() + 12
+        while steady() < until and any(thread.is_alive() for thread in threads):
             client.read(0.1)
         self.assertEqual([name for name in [*work, "waiting call"] if name not in ends], [])
         for name, (_, when) in ends.items():
-            self.assertTrue(-0.05 <= when - expiry <= 1.0, (name, when - expiry))
+            self.assertTrue(-0.05 <= when - expiry <= 1.0 + lost() - gone, (name, when - expiry))
         for name in ("h1 events", "h1 h2 events"):
             self.assertTrue(ends[name][0], name)
         for name in ("h1 bytes", "h1 h2 bytes"):
@@ -210,8 +211,8 @@ class Streams(unittest.TestCase):
         for name, reply in kept.items():
             before = reply.received
             self.assertFalse(reply.over, name)
-            self.assertTrue(client.until(lambda: reply.received > before, 2), name)
-        self.assertFalse(steady.reply.over)
-        self.assertTrue(client.until(lambda: take_frame(steady.reply.body), 2))
+            self.assertTrue(client.until(lambda: reply.received > before), name)
+        self.assertFalse(kept_on.reply.over)
+        self.assertTrue(client.until(lambda: take_frame(kept_on.reply.body)))
         count = peers.metric(self.gateway, "streams_ended_with_credential_total")
         self.assertEqual(count, len(work) + 1)

@@ -9,6 +9,7 @@ import unittest
 
 import peers
 from harness import Gateway, Upstream
+from timing import Stopwatch
 
 AUTHORITY, CLIENTS = peers.Authority(), peers.Authority("Clients")
 EXACT = AUTHORITY.issue("a.example")
@@ -28,7 +29,7 @@ def certificates(*names):
 CONFIGURATION = f"""
 workers: 2
 tls: {{file_check: off}}
-timeouts: {{handshake: 500ms}}
+timeouts: {{handshake: 1500ms}}
 listeners:
   - {{name: main, address: "127.0.0.1:0", tls: {{{certificates("first", "wild", "exact", "rsa")}, hsts: {peers.HSTS}}}}}
   - {{name: strict, address: "127.0.0.1:0", tls: {{{certificates("exact")}, strict_sni: true, minimum_version: TLSv1.3}}}}
@@ -227,9 +228,9 @@ class Handshakes(TLSTest):
 
     def test_handshakes_have_a_deadline(self):
         for first in (b"", b"\x16\x03\x01\x02\x00\x01\x00", b"\x16"):
-            begin = time.monotonic()
+            took = Stopwatch()
             self.assertEqual(self.gateway.raw(first, wait=5, port=self.port()), b"<EOF>")
-            self.assertLess(abs(time.monotonic() - begin - 0.5), 0.4)
+            self.assertTrue(took.within(1.4, 3), took)
         answer = self.gateway.raw(b"PROXY TCP4 1.2", wait=5, port=self.port("plain"))
         self.assertIn(answer, (b"<EOF>", b"<RST>"))
 
@@ -241,7 +242,7 @@ class Handshakes(TLSTest):
             client.sendall(b"GET /fixed HTTP/1.1\r\nHost: gateway.example\r\n\r\n")
             socket.socket.shutdown(client, socket.SHUT_WR)
             data = b""
-            client.settimeout(3)
+            client.settimeout(8)
             while piece := client.recv(65536):
                 data += piece
         self.assertTrue(data.startswith(b"HTTP/1.1 200 "), data)
@@ -268,7 +269,7 @@ class ProxyHeaders(TLSTest):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             client.sendall(self.V1[9:] + b"GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n")
             client.shutdown(socket.SHUT_WR)
-            client.settimeout(2)
+            client.settimeout(8)
             answer = b""
             while piece := client.recv(65536):
                 answer += piece

@@ -210,7 +210,7 @@ class WebSockets(unittest.TestCase):
             heard = b""
             while data := connection.recv(65536):
                 heard += data
-            go.wait(5)
+            go.wait(30)
             connection.sendall(b"heard " + heard)
             connection.shutdown(socket.SHUT_RDWR)
 

@@ -49,7 +49,7 @@ class Reply:
 class Client:
     """One connection; what it receives is read as strictly as RFC 9112 allows."""
 
-    def __init__(self, port, patience=4):
+    def __init__(self, port, patience=8):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.settimeout(patience)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
