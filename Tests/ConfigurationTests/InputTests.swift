@@ -6,6 +6,13 @@ import Testing
 @testable import Configuration
 
 @Suite struct InputTests {
+    /// How long this thread has worked: what runs beside it does not count.
+    private var worked: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
     private func said(_ bytes: [UInt8]) -> [String] {
         Configuration.load(bytes: bytes, fileName: "f", baseDirectory: ".", environment: [:]).diagnostics.map(
             \.description
@@ -55,14 +62,14 @@ import Testing
             let inner = Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
             bomb += "a\(level): &a\(level) [\(inner)]\n"
         }
-        let start = ContinuousClock.now
+        let start = worked
         let first = said(Array(bomb.utf8))
         #expect(first.count == 1 && first[0].contains("aliases"), "\(first)")
         // As keys, which Yams hashes in full.
         var keys = "a0: &a0 [x]\n"
         for level in 1..<14 { keys += "a\(level): &a\(level) { ? [*a\(level - 1)] : 1 }\n" }
         #expect(!said(Array(keys.utf8)).isEmpty)
-        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(worked - start < .seconds(20))
         #expect(messages("a: *nowhere\n").count == 1)
         #expect(messages("a: &self [*self]\n").count == 1)
     }
@@ -131,8 +138,8 @@ import Testing
         for index in 0..<5000 {
             text += "  - { name: r\(index), match: { path: /r\(index) }, forward: { upstream: api } }\n"
         }
-        let start = ContinuousClock.now
+        let start = worked
         #expect(load(text).settings?.routes.count == 5000)
-        #expect(ContinuousClock.now - start < .seconds(60))
+        #expect(worked - start < .seconds(60))
     }
 }

@@ -164,21 +164,23 @@ struct UpstreamTests {
     @Test("a name service that does not answer is not waited for, and only new names are asked for")
     func learning() {
         let asked = Locked<[String]>([])
+        let isOver = Locked(false)
+        defer { isOver.withLock { $0 = true } }
         let book = NameBook { name, _ in
             asked.withLock { $0.append(name) }
-            if name.hasPrefix("hangs") { usleep(20_000_000) }
+            for _ in 0..<8000 where name.hasPrefix("hangs") && !isOver.withLock({ $0 }) { usleep(5000) }
             return [SocketAddress(path: "/" + name)]
         }
         let start = Clock.milliseconds()
         book.learn([("a", 1), ("hangs", 1), ("A", 1), ("b", 1)], within: 300)
         book.learn([("a", 1), ("b", 1)], within: 300)
-        #expect((250...15_000).contains(Clock.milliseconds() - start))
+        #expect((250...20_000).contains(Clock.milliseconds() - start))
         #expect(book.known("a", port: 1) == [SocketAddress(path: "/a")])
         #expect(book.known("b", port: 1) == [SocketAddress(path: "/b")])
         #expect(book.known("hangs", port: 1) == [])
         #expect(asked.withLock { $0.sorted() } == ["a", "b", "hangs"])
         book.learn((0..<20).map { ("hangs\($0)", 1) }, within: 300)
-        #expect(Clock.milliseconds() - start < 18_000)
+        #expect(Clock.milliseconds() - start < 30_000)
     }
 
     @Test(
