@@ -10,8 +10,9 @@ public enum ReturnTarget: Sendable, Equatable {
     /// `text` when it is a path that every browser takes for one of the same host, else nil.
     ///
     /// It begins with one `/`, is at most 8 KiB of visible US-ASCII without `\`, of which a form and a query can be made
-    /// (``PortalPlan/codedTarget``), and has no dot segments; its path, decoded once, has neither control characters nor backslashes and still begins with one `/`. The portal's own paths are
-    /// none, but for the list of sessions: they would lead back to the login.
+    /// (``PortalPlan/codedTarget``), and has no dot segments; its path, decoded once, has neither control characters nor
+    /// backslashes and still begins with one `/`. The portal's own paths are none, but for the list of sessions: they
+    /// would lead back to the login.
     public static func local(_ text: String, plan: PortalPlan) -> String? {
         let bytes = Array(text.utf8)
         guard bytes.count <= PortalLimits.target, bytes.first == UInt8(ascii: "/"),

@@ -121,7 +121,8 @@ public struct ListenerTLSSettings: SettingsSection {
 
 /// Peers that send a PROXY header (version 1 or 2) before anything else.
 public struct ProxyProtocolSettings: SettingsSection {
-    /// Their networks (none for a unix socket, where every peer is one); a connection from there must begin with a header, one from elsewhere must not.
+    /// Their networks (none for a unix socket, where every peer is one); a connection from there must begin with a
+    /// header, one from elsewhere must not.
     public var from: [CIDR] = []
     /// Where the keys were written.
     public var marks = Marks()
