@@ -187,6 +187,7 @@ class WebSockets(unittest.TestCase):
 
     def test_clients_that_vanish(self):
         """Ended without a word under TLS, in clear text, reset: the backend hears of it."""
+        threads = threading.active_count()
         for path, secure in self.ways():
             web = self.connect(path, secure)
             web.send("x")
@@ -195,7 +196,10 @@ class WebSockets(unittest.TestCase):
             if secure:
                 raw = socket.socket(fileno=raw.detach())
             raw.shutdown(socket.SHUT_RDWR)
+            # Its number is the next connection's, which no thread of this one may touch: neither side's, both are here.
+            web.recv_events_thread.join(10)
             raw.close()
+            peers.eventually(lambda: threading.active_count() <= threads, "the backend hears nothing of it")
         peers.eventually(lambda: peers.metric(self.gateway, "tunnels_open") == 0, "tunnels stay")
 
     def test_each_direction_ends_for_itself(self):
