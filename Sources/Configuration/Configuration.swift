@@ -54,7 +54,7 @@ public enum Configuration {
         files: any FileAccess = LocalFiles()
     ) -> Loaded {
         let decoding = Decoding(baseDirectory: baseDirectory, files: files)
-        let settings = decode(bytes, environment, decoding)
+        let settings = decode(bytes, fileName: fileName, environment, decoding)
         var diagnostics: [Diagnostic] = []
         let sorted = decoding.diagnostics.enumerated()
             .sorted { ($0.element.location, $0.offset) < ($1.element.location, $1.offset) }
@@ -67,6 +67,7 @@ public enum Configuration {
 
     private static func decode(
         _ bytes: [UInt8],
+        fileName: String,
         _ environment: [String: String],
         _ decoding: Decoding
     ) -> GatewaySettings? {
@@ -74,6 +75,8 @@ public enum Configuration {
             var settings = GatewaySettings.decode(tree, decoding)
         else { return nil }
         RouteFolding(decoding).fold(&settings)
+        var files = FileChecks(settings, path: fileName, decoding)
+        files.run()
         CrossChecks(settings, decoding).run()
         return settings
     }

@@ -23,7 +23,6 @@ struct CrossChecks {
         for route in settings.routes { check(route) }
         checkCallers()
         checkSecondFactor()
-        checkFiles()
         guard !decoding.hasErrors else { return }
         checkNothingIsMissing()
         warnOfUnused()
@@ -217,24 +216,6 @@ struct CrossChecks {
     }
 
     // MARK: Routes
-
-    /// Nothing that the gateway writes may be what something else of it reads or writes.
-    private func checkFiles() {
-        var taken: [(path: String, name: String)] = []
-        if let accounts = settings.accounts { taken.append((accounts.file.path, "accounts.file")) }
-        var written: [(path: String, name: String, place: SourceLocation)] = []
-        if settings.sessions.store == .sqlite {
-            let place = settings.sessions.marks["file"]
-            written.append((settings.sessions.file, "sessions.file", place))
-        }
-        if let log = settings.auditLog { written.append((log.path, "audit_log.path", log.marks["path"])) }
-        for (path, name, place) in written where !path.isEmpty {
-            if let first = taken.first(where: { $0.path == path }) {
-                decoding.report("\(name): is the file of \(first.name) already; name another one", at: place)
-            }
-            taken.append((path, name))
-        }
-    }
 
     private static func subject(_ route: RouteSettings) -> String { "route \(Spelling.quoted(route.name))" }
 

@@ -22,10 +22,18 @@ struct LocalFiles: FileAccess {
             }
             bytes.removeLast(bytes.count - start - max(0, count))
             if count < 0, errno == EINTR { continue }
+            // What comes out of another command may take a moment.
+            if count < 0, errno == EAGAIN, Self.hasMore(descriptor) { continue }
             if count < 0 { return .failure(Self.problem(errno)) }
             if count == 0 { return .success(bytes) }
         }
         return .failure(FileProblem("is larger than \(ByteCount(limit).settingText?.flow ?? "\(limit) bytes")"))
+    }
+
+    /// Waits for the other end of a pipe.
+    private static func hasMore(_ descriptor: Int32) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 5000) > 0
     }
 
     func problem(reading path: String) -> FileProblem? {

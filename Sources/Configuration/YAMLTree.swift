@@ -85,6 +85,9 @@ struct YAMLTree {
                 at: location
             )
         }
+        if let tag = Self.strangeTag(node) {
+            return broken("tags (\(Spelling.quoted(tag))) are not supported; write the value without it", at: location)
+        }
         switch node {
         case .scalar(let scalar): return self.scalar(scalar, at: location)
         case .sequence(let sequence):
@@ -112,6 +115,19 @@ struct YAMLTree {
             return SettingNode(.mapping(members), at: location)
         case .alias: return broken("aliases are not supported", at: location)
         }
+    }
+
+    /// A tag by which somebody means more than the value that stands there, such as `!include` or `!env`.
+    private static func strangeTag(_ node: Node) -> String? {
+        let name =
+            switch node {
+            case .scalar(let scalar): scalar.tag.description
+            case .sequence(let sequence): sequence.tag.description
+            case .mapping(let mapping): mapping.tag.description
+            case .alias: ""
+            }
+        let core = "tag:yaml.org,2002:"
+        return name.isEmpty || name == "!" || name.hasPrefix(core) && name != core + "binary" ? nil : name
     }
 
     private func scalar(_ scalar: Node.Scalar, at location: SourceLocation) -> SettingNode {

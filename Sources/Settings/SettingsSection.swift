@@ -76,10 +76,11 @@ extension SettingsSection {
                 return nil
             }
         }
+        let written = Set(members.map(\.key))
         var presumed: Set<String> = []
         for member in members {
             guard let key = keys.first(where: { $0.name == member.key }) else {
-                if let meant = reportUnknown(member, members, decoding) { presumed.insert(meant) }
+                if let meant = reportUnknown(member, written, decoding) { presumed.insert(meant) }
                 continue
             }
             section.marks[key.name] = member.value.location
@@ -90,7 +91,7 @@ extension SettingsSection {
             }
             decoding.within(key.name) { key.decode(member.value, &section, decoding) }
         }
-        section.checkPresence(Set(members.map(\.key)).union(presumed), node, decoding)
+        section.checkPresence(written.union(presumed), node, decoding)
         section.finish(node, decoding)
         return section
     }
@@ -125,13 +126,13 @@ extension SettingsSection {
     /// Reports an unknown key; the key of this section that was meant, if that is likely.
     private static func reportUnknown(
         _ member: SettingNode.Member,
-        _ siblings: [SettingNode.Member],
+        _ siblings: Set<String>,
         _ decoding: Decoding
     ) -> String? {
         let place = decoding.currentPath
         let subject = "unknown key \(Spelling.quoted(member.key))\(place.isEmpty ? "" : " in \(place)")"
         let names = keys.map(\.name)
-        let free = names.filter { name in !siblings.contains { $0.key == name } }
+        let free = names.filter { !siblings.contains($0) }
         if let meant = Spelling.nearest(to: member.key, among: free + names) {
             decoding.report("\(subject); did you mean \"\(meant)\"?", at: member.location)
             return meant
