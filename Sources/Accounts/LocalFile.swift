@@ -48,6 +48,12 @@ enum LocalFile {
         return try body()
     }
 
+    /// Whether ``replace(_:with:like:)`` would do for this process: it needs the folder, and must keep the owner.
+    static func isReplaceable(_ path: String, _ status: stat) -> Bool {
+        let path = resolved(path)
+        return access(folder(of: path), W_OK | X_OK) == 0 && (geteuid() == 0 || status.st_uid == geteuid())
+    }
+
     /// Puts `bytes` in place of the file at `path` (of `status`; nil: there is none, mode 0600): all or nothing, and on
     /// the disk before it returns.
     static func replace(_ path: String, with bytes: [UInt8], like status: stat?) throws(UserFileError) {

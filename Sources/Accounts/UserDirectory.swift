@@ -36,14 +36,13 @@ public struct UserDirectory: Sendable {
         // An editor may empty a file before it writes it: that is not how everybody is logged out.
         guard !bytes.isEmpty else { throw UserFileError(path, "is empty; write `users: []` if nobody has an account") }
         let directory = try parse(bytes, path: path, format: format)
-        guard status.st_mode & S_IROTH != 0 else { return directory }
-        let warning = Diagnostic(
-            at: .unknown,
-            "everybody can read the hashes; chmod 600 it",
-            severity: .warning,
-            file: path
-        )
-        return UserDirectory(directory, warning)
+        var warnings: [Diagnostic] = []
+        func warn(_ text: String) { warnings.append(Diagnostic(at: .unknown, text, severity: .warning, file: path)) }
+        if status.st_mode & S_IROTH != 0 { warn("everybody can read the hashes; chmod 600 it") }
+        if directory.accounts.contains(where: { !$0.recovery.isEmpty }), !LocalFile.isReplaceable(path, status) {
+            warn("this user may not change it, or the folder it is in: nobody gets in with a recovery code")
+        }
+        return warnings.isEmpty ? directory : UserDirectory(directory, warnings)
     }
 
     /// From the bytes of a file that is called `path` in messages.
@@ -95,12 +94,12 @@ public struct UserDirectory: Sendable {
             : warnings
     }
 
-    private init(_ other: UserDirectory, _ warning: Diagnostic) {
+    private init(_ other: UserDirectory, _ more: [Diagnostic]) {
         accounts = other.accounts
         format = other.format
         places = other.places
         decoys = other.decoys
-        warnings = [warning] + other.warnings
+        warnings = more + other.warnings
     }
 
     // MARK: Checks

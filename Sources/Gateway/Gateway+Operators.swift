@@ -36,6 +36,12 @@ extension Gateway {
             labels: [],
             value: Double(snapshot.generation)
         )
+        let lost = ExtraMetric(
+            "log_lost_lines_total",
+            "Lines of the process log that nobody took in time.",
+            kind: .counter,
+            value: Double(Log.lost)
+        )
         // Nor is that of a certificate that is listed twice.
         let known = certificates.filter { listener, facts in
             seen.insert([listener, facts.names.first ?? facts.subject, facts.keyType.text, facts.serial]).inserted
@@ -54,7 +60,7 @@ extension Gateway {
         }
         PrometheusText.render(
             metrics,
-            extra: expiry + health + [info, generation] + desk.samples + (sessionDesk?.samples ?? []),
+            extra: expiry + health + [info, generation, lost] + desk.samples + (sessionDesk?.samples ?? []),
             into: out
         )
     }

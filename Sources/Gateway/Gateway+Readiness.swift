@@ -1,6 +1,7 @@
 // COLD. What the gateway knows of its own health.
 import Reactor
 import TLS
+import Telemetry
 
 /// One line of `/readyz?verbose`.
 struct Condition {
@@ -38,6 +39,9 @@ extension Gateway {
             Condition("workers", holds: turning, turning ? "\(workers.count) turning" : "a loop does not turn"),
             Condition("draining", holds: !isDraining, isDraining ? "the gateway is shutting down" : "no"),
         ]
+        if let fault = log?.fault, !fault.isEmpty {
+            all.append(Condition("access log", .noted, "lines cannot be written: \(fault)"))
+        }
         all += reloads.details.map { Condition("reload", .noted, $0) }
         let seconds = Clock.unixMilliseconds() / 1000
         for (listener, facts) in certificates {
@@ -53,6 +57,9 @@ extension Gateway {
             all.append(Condition("issuer " + issuer.name, holds: issuer.hasKeys, issuer.detail))
         }
         all += (sessionDesk?.conditions ?? []).map { Condition($0.name, holds: $0.holds, $0.detail) }
+        if let fault = sessionDesk?.accountsFault, !fault.isEmpty {
+            all.append(Condition("accounts", .noted, "recovery codes are not taken: \(fault)"))
+        }
         return all
     }
 

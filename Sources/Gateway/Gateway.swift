@@ -23,7 +23,7 @@ public final class Gateway {
     private let names: NameRefresh
     private(set) var snapshot: Snapshot
     let metrics: Metrics
-    private var log: AccessLog?
+    private(set) var log: AccessLog?
     private(set) var workers: [(mailbox: Mailbox<WorkerMessage>, pulse: Pulse, thread: Threads.Running)] = []
     private let running = Atomic<Int>(0)
     private(set) var health: HealthChecker?
@@ -81,6 +81,8 @@ public final class Gateway {
             return 1
         }
         settings.log.configure()
+        Log.start()
+        defer { Log.stop() }
         for line in loaded.messages { Log.warning("configuration", ("problem", line)) }
         let count = settings.workerCount
         let metrics = Metrics(workers: count, reasons: reasons, protocolErrors: protocolErrors)
@@ -112,10 +114,23 @@ public final class Gateway {
             for message in mailbox.drain() { received(message) }
         }
         log = try snapshot.makeAccessLog(metrics)
+        // Before the others: a second gateway by mistake takes no client of the first. What operators ask is for one.
+        var operators: (Int32, SocketAddress)?
+        if let address = snapshot.opsAddress {
+            let mode = snapshot.settings.ops.mode
+            operators = try Listener.open(address, backlog: 128, mode: mode, sharesPort: false)
+        }
         var listeners: [[Listener]] = Array(repeating: [], count: count)
         for plan in snapshot.listeners {
             var address = plan.address
             var shared: Int32?
+            if address.ip.port != 0, Listener.isTaken(address) {
+                Log.warning(
+                    "another process listens here as well, and connections are shared with it",
+                    ("listener", plan.name),
+                    ("address", address.text)
+                )
+            }
             let load = plan.maximumConnections.map(ListenerLoad.init)
             for worker in 0..<count {
                 if let descriptor = shared {
@@ -134,8 +149,7 @@ public final class Gateway {
             }
             Log.info("listening", ("listener", plan.name), ("address", address.text))
         }
-        if let address = snapshot.opsAddress {
-            let (descriptor, bound) = try Listener.open(address, backlog: 128, mode: snapshot.settings.ops.mode)
+        if let (descriptor, bound) = operators {
             let endpoints = OpsEndpoints(gateway: self)
             ops = OpsServer(
                 control: control,
@@ -361,7 +375,8 @@ public final class Gateway {
 
     private func received(signal: Int32) {
         switch signal {
-        case SIGTERM, SIGINT: drain()
+        case SIGINT: drainDeadline == nil ? drain() : hurry()
+        case SIGTERM: drain()
         case SIGHUP: reload(.signal)
         case SIGUSR1:
             log?.reopen()
@@ -376,6 +391,17 @@ public final class Gateway {
         drainDeadline = deadline
         Log.info("draining", ("seconds", "\(snapshot.drain / 1000)"))
         for worker in workers { worker.mailbox.post(.drain(until: deadline)) }
+    }
+
+    /// Ctrl-C again: whoever sits there waits for nobody.
+    ///
+    /// Not at once, since some shells send it twice.
+    private func hurry() {
+        let now = Clock.milliseconds()
+        guard let deadline = drainDeadline, now - (deadline - snapshot.drain) > 500, now < deadline else { return }
+        drainDeadline = now
+        Log.warning("not waiting any more")
+        for worker in workers { worker.mailbox.post(.drain(until: now)) }
     }
 
     // MARK: Health of ourselves

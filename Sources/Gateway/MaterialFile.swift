@@ -17,8 +17,15 @@ enum MaterialFile {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         while bytes.count <= limit {
+            var got = 0
             let part = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
-                count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
+                got = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                count = max(0, got)
+            }
+            if got < 0, errno == EINTR { continue }
+            // What is cut off must not look whole.
+            guard got >= 0 else {
+                return .failure(Problem(text: "cannot read \(path): \(String(cString: strerror(errno)))"))
             }
             if part.isEmpty { return .success(bytes) }
             bytes += part

@@ -5,7 +5,14 @@ import Telemetry
 
 extension Worker {
     func drain(until deadline: Int64) {
-        guard drainDeadline == nil else { return }
+        if let former = drainDeadline {
+            // It may only become shorter.
+            guard deadline < former else { return }
+            drainDeadline = deadline
+            farewellAt = min(farewellAt, deadline)
+            listenersClose = min(listenersClose, deadline)
+            return
+        }
         drainDeadline = deadline
         farewellAt = deadline - min(Self.farewell, (deadline - now) / 4)
         // Nobody gets in between the last accept and the close, who would be reset.

@@ -64,11 +64,14 @@ public final class Listener {
 
     /// Opens a listening socket.
     ///
+    /// Without `sharesPort` nobody else can listen there, neither another worker nor another gateway.
+    ///
     /// - Throws: ``SystemError`` when the address is taken, not ours, or not allowed.
     public static func open(
         _ address: SocketAddress,
         backlog: Int32,
-        mode: UInt32 = 0o660
+        mode: UInt32 = 0o660,
+        sharesPort: Bool = true
     ) throws(SystemError) -> (
         Int32, SocketAddress
     ) {
@@ -80,7 +83,7 @@ public final class Listener {
             removeStaleSocket(address)
         } else {
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-            setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4)
+            if sharesPort { setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
             if !address.ip.isIPv4 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
         }
         let bound = address.withSocketAddress { bind(descriptor, $0, $1) } ?? -1
@@ -99,6 +102,18 @@ public final class Listener {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
         }
         return (descriptor, named == 0 ? SocketAddress(ip: IPAddress(storage)) : address)
+    }
+
+    /// Whether somebody listens on a TCP address already, with whom its connections would be shared.
+    public static func isTaken(_ address: SocketAddress) -> Bool {
+        guard !address.ip.isUnix else { return false }
+        let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var one: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        if !address.ip.isIPv4 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
+        return address.withSocketAddress { bind(descriptor, $0, $1) } ?? 0 != 0 && errno == EADDRINUSE
     }
 
     /// Takes the next waiting client.

@@ -33,6 +33,7 @@ public final class AccessLog: Sendable {
     private let reopening = Atomic<Bool>(false)
     private let done = Atomic<Bool>(false)
     private let writer = Locked<Threads.Running?>(nil)
+    private let problem = Locked("")
     // Exception to plain Sendable: fixed at init, used only through the semaphore's own calls.
     private nonisolated(unsafe) let ready: UnsafeMutablePointer<sem_t>
 
@@ -61,6 +62,9 @@ public final class AccessLog: Sendable {
         sem_destroy(ready)
         ready.deallocate()
     }
+
+    /// Why lines cannot be written; empty: they are.
+    public var fault: String { problem.withLock { $0 } }
 
     /// The lane of a worker.
     public func makeLane(_ metrics: WorkerMetrics) -> AccessLane { AccessLane(log: self, metrics: metrics) }
@@ -112,11 +116,13 @@ public final class AccessLog: Sendable {
 
     private func run(_ opened: Int32) {
         var descriptor = opened
+        var isTorn = false
         while true {
             while sem_wait(ready) != 0 {}
             if reopening.exchange(false, ordering: .acquiring) { descriptor = reopened(descriptor) }
             while let (buffer, lines) = take() {
-                if !write(buffer, to: descriptor) { metrics.lostLogLines(lines) }
+                let whole = write(buffer, to: descriptor, &isTorn)
+                if whole < lines { metrics.lostLogLines(lines - whole) }
                 give(buffer)
             }
             if state.withLock({ $0.stopping && $0.queue.isEmpty }) { break }
@@ -145,21 +151,54 @@ public final class AccessLog: Sendable {
         }
     }
 
-    private func write(_ buffer: OutputBuffer, to descriptor: Int32) -> Bool {
+    /// Writes a batch; returns how many of its lines are whole in the file.
+    ///
+    /// Where a line was cut, because a disk is full, the next one does not go on in it.
+    private func write(_ buffer: OutputBuffer, to descriptor: Int32, _ isTorn: inout Bool) -> Int {
+        if isTorn, put("\n", to: descriptor) == 1 { isTorn = false }
+        let count = isTorn ? 0 : put(buffer.bytes, to: descriptor)
+        let written = buffer.bytes.prefix(count)
+        note(count == buffer.count ? "" : String(cString: strerror(errno)))
+        if let last = written.last { isTorn = last != UInt8(ascii: "\n") }
+        return written.count { $0 == UInt8(ascii: "\n") }
+    }
+
+    private func put(_ text: StaticString, to descriptor: Int32) -> Int {
+        put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), to: descriptor)
+    }
+
+    /// Writes as much as goes; returns how much that was, with the reason in `errno` when it is less.
+    private func put(_ bytes: UnsafeBufferPointer<UInt8>, to descriptor: Int32) -> Int {
         var written = 0
-        while written < buffer.count {
-            let count = Glibc.write(descriptor, buffer.readable + written, buffer.count - written)
+        while written < bytes.count, let start = bytes.baseAddress {
+            let count = Glibc.write(descriptor, start + written, bytes.count - written)
             if count > 0 {
                 written += count
             } else if count < 0, errno == EAGAIN {
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&waiting, 1, 1000)
-                if state.withLock({ $0.stopping }) { return false }
+                if state.withLock({ $0.stopping }) {
+                    errno = EAGAIN
+                    break
+                }
             } else if count == 0 || errno != EINTR {
-                return false
+                break
             }
         }
-        return true
+        return written
+    }
+
+    /// Notes whether lines are written, and says so when that changes.
+    private func note(_ reason: String) {
+        let before = problem.withLock { problem in
+            defer { problem = reason }
+            return problem
+        }
+        if !reason.isEmpty, reason != before {
+            Log.error("access log: lines cannot be written", ("path", path), ("reason", reason))
+        } else if reason.isEmpty, !before.isEmpty {
+            Log.info("access log: lines are written again", ("path", path))
+        }
     }
 
     private func reopened(_ descriptor: Int32) -> Int32 {
@@ -176,6 +215,10 @@ public final class AccessLog: Sendable {
     private static func open(_ path: String) -> Int32 {
         if path == "stdout" || path == "-" || path == "/dev/stdout" { return 1 }
         if path == "/dev/stderr" { return 2 }
-        return Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+        // A pipe of a name waits for its reader, and a full one for room: neither may hold anybody up.
+        let flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK
+        let descriptor = Glibc.open(path, O_WRONLY | flags, 0o640)
+        guard descriptor < 0, errno == ENXIO else { return descriptor }
+        return Glibc.open(path, O_RDWR | flags, 0o640)
     }
 }

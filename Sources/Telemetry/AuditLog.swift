@@ -17,11 +17,19 @@ public final class AuditLog: Sendable {
 
     private struct State {
         var queue: [Waiting] = []
+        /// What the writer has in its hands.
+        var held: [Waiting] = []
+        /// Since when it writes (monotonic milliseconds); nil: it does not.
+        var writingSince: Int64?
+        /// It has been writing for so long that nobody waits for it.
+        var isStuck = false
         var stopping = false
         var reopening = false
         var retrying = false
     }
 
+    /// How long a disk or a reader may take for a group of lines, in milliseconds.
+    private static let patience: Int64 = 4000
     /// Most lines of one group.
     private static let group = 256
 
@@ -91,6 +99,7 @@ public final class AuditLog: Sendable {
     private func enqueue(_ waiting: Waiting) {
         let refused: AuditLogError? = state.withLock { state in
             if state.stopping { return .closed }
+            if state.isStuck { return .failed }
             guard state.queue.count < limit else { return .full }
             state.queue.append(waiting)
             return nil
@@ -110,10 +119,25 @@ public final class AuditLog: Sendable {
     }
 
     /// Finds out whether a file that could not be written can be by now: with a line that says so.
+    ///
+    /// To be called every second: whoever waits for a line that a disk or a reader does not take is told, after a while.
     public func retry() {
+        giveUp()
         guard !fault.isEmpty else { return }
         state.withLock { $0.retrying = true }
         sem_post(ready)
+    }
+
+    private func giveUp() {
+        let given = state.withLock { state -> [Waiting]? in
+            guard let since = state.writingSince, Clock.milliseconds() - since > Self.patience else { return nil }
+            defer { (state.held, state.queue, state.isStuck) = ([], [], true) }
+            return state.held + state.queue
+        }
+        guard let given else { return }
+        note("\(path): nobody takes what is written")
+        lost.add(given.count, ordering: .relaxed)
+        for one in given { one.done?(.failed) }
     }
 
     /// Writes what waits and ends the writer, within `milliseconds`; false when it had to be left behind.
@@ -151,7 +175,11 @@ public final class AuditLog: Sendable {
             }
             if reopening { reopen(&file, &link, out) }
             while case let waiting = take(), !waiting.isEmpty { write(waiting, &file, &link, out) }
-            if retrying, !fault.isEmpty { _ = write([AuditEntry("resumed", time: Self.now)], &file, &link, out) }
+            if retrying, !fault.isEmpty {
+                state.withLock { $0.writingSince = Clock.milliseconds() }
+                _ = write([AuditEntry("resumed", time: Self.now)], &file, &link, out)
+                _ = release()
+            }
             if state.withLock({ $0.stopping && $0.queue.isEmpty }) { break }
         }
         file?.close()
@@ -162,12 +190,24 @@ public final class AuditLog: Sendable {
         state.withLock { state in
             let taken = Array(state.queue.prefix(Self.group))
             state.queue.removeFirst(taken.count)
+            state.held = taken
+            state.writingSince = taken.isEmpty ? nil : Clock.milliseconds()
             return taken
+        }
+    }
+
+    /// Those who still wait for what was written, or was not.
+    private func release() -> [Waiting] {
+        state.withLock { state in
+            defer { (state.held, state.writingSince, state.isStuck) = ([], nil, false) }
+            return state.held
         }
     }
 
     private func write(_ waiting: [Waiting], _ file: inout AuditFile?, _ link: inout AuditLink, _ out: OutputBuffer) {
         let isWritten = write(waiting.map(\.entry), &file, &link, out)
+        // Without those who were told already.
+        let waiting = release()
         if isWritten {
             written.add(waiting.count, ordering: .relaxed)
         } else {

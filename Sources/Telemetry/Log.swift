@@ -26,6 +26,31 @@ public enum Log {
 
     private static let level = Atomic<Int>(Level.info.rawValue)
     private static let format = Atomic<Int>(Format.text.rawValue)
+    private static let writer = Locked<LogWriter?>(nil)
+    /// Bytes of lines that may wait for a slow reader.
+    private static let room = 1 << 20
+
+    /// From now on nobody who says something waits for whoever reads the standard error.
+    ///
+    /// Without it each line is written at once, which is right for commands.
+    public static func start() {
+        let writer = try? LogWriter(descriptor: 2, limit: room) { count in
+            bytes(.warning, "log: lines were lost, because nobody took them", [("lines", "\(count)")])
+        }
+        self.writer.withLock { $0 = writer }
+    }
+
+    /// Writes what waits, for a moment at most; lines of afterwards are written at once.
+    public static func stop() {
+        let writer = writer.withLock { writer in
+            defer { writer = nil }
+            return writer
+        }
+        writer?.stop(within: 1000)
+    }
+
+    /// Lines that nobody took in time.
+    public static var lost: UInt64 { writer.withLock { $0 }?.lost ?? 0 }
 
     /// Sets the least level that is written, and the form.
     public static func configure(level: Level, format: Format) {
@@ -44,13 +69,19 @@ public enum Log {
 
     private static func write(_ level: Level, _ message: String, _ values: [(String, String)]) {
         guard level.rawValue >= self.level.load(ordering: .relaxed) else { return }
+        let line = bytes(level, message, values)
+        if let writer = writer.withLock({ $0 }) { return writer.submit(line) }
+        // One write per line, so that lines of several threads do not mix.
+        _ = line.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+    }
+
+    private static func bytes(_ level: Level, _ message: String, _ values: [(String, String)]) -> [UInt8] {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
         let isJSON = format.load(ordering: .relaxed) == Format.json.rawValue
         let out = line(level, message, values, unixMilliseconds: now, json: isJSON)
-        // One write per line, so that lines of several threads do not mix.
-        _ = Glibc.write(2, out.readable, out.count)
+        return withExtendedLifetime(out) { Array(out.bytes) }
     }
 
     static func line(

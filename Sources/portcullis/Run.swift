@@ -7,7 +7,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the gateway.",
         discussion: """
-            SIGTERM or SIGINT drains and ends, SIGHUP applies the changed file, SIGUSR1 reopens the access log. \
+            SIGTERM or SIGINT drains and ends, SIGINT again ends at once, SIGHUP applies the changed file, SIGUSR1 \
+            reopens the access log. \
             Exit status: 0 after a clean end, 1 when it could not start.
             """
     )

@@ -16,6 +16,7 @@ final class SessionDesk: Sendable {
     /// What changes with the configuration, or with the store's health.
     struct State {
         var portal: Portal?
+        var users: UserFileEditor?
         var settings: SessionSettings
         /// Since when the store does not answer (Unix seconds); nil: it does.
         var awaySince: Int64?
@@ -81,11 +82,12 @@ final class SessionDesk: Sendable {
         }
         let known = state.withLock { $0.portal?.accounts }
         let revocations = revocations
+        let users = UserFileEditor(UserFile(path: material.accounts.file.path, format: material.accounts.format))
         let portal = Portal(
             plan: material.plan,
             store: store,
             directory: known ?? material.directory,
-            users: UserFileEditor(UserFile(path: material.accounts.file.path, format: material.accounts.format)),
+            users: users,
             hashing: hashing,
             throttle: throttle,
             pages: material.pages,
@@ -94,6 +96,7 @@ final class SessionDesk: Sendable {
         )
         state.withLock {
             $0.portal = portal
+            $0.users = users
             $0.settings = settings
         }
         Task { await review(portal, material.directory) }

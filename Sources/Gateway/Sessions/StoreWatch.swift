@@ -83,6 +83,9 @@ extension SessionDesk {
         }
     }
 
+    /// Why the file of accounts could not be changed when a login needed it; empty: it could.
+    var accountsFault: String { state.withLock { $0.users }?.fault ?? "" }
+
     /// The conditions of readiness: name, whether it holds, what is the matter.
     var conditions: [(name: String, holds: Bool, detail: String)] {
         let (since, watch, denies) = state.withLock { ($0.awaySince, $0.watch, $0.portal?.deniesUnaudited ?? false) }
