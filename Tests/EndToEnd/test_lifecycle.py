@@ -122,6 +122,33 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual([answer.status for answer in answers], [200] * 8)
         self.assertEqual(self.gateway.process.wait(5), 0)
 
+    def test_connections_on_which_an_answer_ends_do_not_hold_the_end_up(self):
+        """Their clients were told to keep them when the answer began, and say nothing more."""
+        go = threading.Event()
+
+        def answer(head, body, connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegin")
+            go.wait(10)
+            return b"ended"
+
+        self.upstream.answer = answer
+        with socket.create_connection(("127.0.0.1", self.gateway.port)) as client:
+            client.settimeout(15)
+            client.sendall(b"GET /open HTTP/1.1\r\nHost: a\r\n\r\n")
+            data = b""
+            while not data.endswith(b"begin"):
+                data += client.recv(65536)
+            self.assertNotIn(b"connection: close", data.lower())
+            self.gateway.signal(signal.SIGTERM)
+            self.assertTrue(self.gateway.wait_for("draining"))
+            go.set()
+            begin = time.monotonic()
+            while piece := client.recv(65536):
+                data += piece
+        self.assertTrue(data.endswith(b"beginended"))
+        self.assertEqual(self.gateway.process.wait(5), 0)
+        self.assertLess(time.monotonic() - begin, 6)
+
     def test_sigterm_under_load_loses_no_request(self):
         load = Load(self.gateway.port)
         time.sleep(0.5)

@@ -347,7 +347,8 @@ final class HTTP1Connection: DownstreamConnection {
         }
         phase = .reading
         if let input, input.isEmpty { giveInput() }
-        setDeadline(worker.now + worker.plan.timeouts.idle)
+        let idle = worker.plan.timeouts.idle
+        setDeadline(worker.now + (worker.isDraining ? min(idle, Self.drainGrace) : idle))
         // What came while the exchange ran makes no further event.
         if canRead || input != nil { worker.later(key) }
     }
