@@ -326,7 +326,12 @@ class Connection:
 
     def run(self):
         while True:
-            data = self.socket.recv(1 << 18)
+            try:
+                data = self.socket.recv(1 << 18)
+            except OSError:
+                if not self.over:
+                    raise
+                data = b""
             with self.lock:
                 if not data:
                     self.over = True

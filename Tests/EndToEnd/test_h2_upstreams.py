@@ -40,7 +40,8 @@ FILES = {"ca.pem": AUTHORITY.pem}
 def echo(stream):
     length = str(len(stream.body))
     digest = hashlib.sha256(stream.body).hexdigest()
-    stream.respond(200, [("x-length", length), ("x-sum", digest)], stream.path.encode())
+    content = None if stream.head[":method"] == "HEAD" else stream.path.encode()
+    stream.respond(200, [("x-length", length), ("x-sum", digest)], content)
 
 
 class UpstreamTest(unittest.TestCase):
