@@ -254,6 +254,8 @@ final class Snapshot: Sendable {
         var http2 = HTTP2Limits.upstream
         http2.queueHigh = bufferLimit
         http2.queueLow = bufferLimit / 4
+        http2.headerList = max(http2.headerList, settings.limits.responseHeaders.bytes)
+        http2.continuations = max(http2.continuations, http2.headerList / http2.frame + 1)
         http2UpstreamLimits = http2
         chunkExtensionLimit = settings.limits.chunkExtension.bytes
         drain = Int64(settings.drain.milliseconds)

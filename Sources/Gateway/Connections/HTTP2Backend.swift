@@ -126,7 +126,15 @@ final class HTTP2Backend {
         active -= 1
         guard active == 0 else { return }
         idleSince = worker.now
-        if phase == .retiring || backend.isRetired { closeLater() }
+        if phase == .retiring || backend.isRetired || takesNothing { closeLater() }
+    }
+
+    /// A request ended unanswered, and nothing has come since it was sent: the way there may be gone, which the kernel
+    /// would tell a quarter of an hour later; what is on it goes on, but further requests go elsewhere.
+    func doubt(since begun: Int64) {
+        guard phase == .open, heard <= begun else { return }
+        phase = .retiring
+        backend.forget(shared: key)
     }
 
     // MARK: Events
@@ -192,12 +200,19 @@ final class HTTP2Backend {
         if canRead { worker.laterUpstream(key) }
     }
 
+    /// The backend takes no request at all, and another connection to it would fare no better.
+    private var takesNothing: Bool {
+        knowsPeer && phase == .open && codec.openStreams == 0 && !codec.canOpen && !codec.shouldReplace
+    }
+
     /// Begins what waits, as far as the backend takes it; the rest goes elsewhere.
     private func beginWaiting() {
         for case let stream? in streams where !stream.isConnected {
             guard let exchange = stream.exchange else { continue }
             if mayBegin(upgrades: exchange.upgrade), codec.canOpen {
                 stream.opened()
+            } else if takesNothing {
+                exchange.connectFailed(stream, code: ECONNREFUSED)
             } else if knowsPeer || phase != .open {
                 exchange.leaseElsewhere()
             }

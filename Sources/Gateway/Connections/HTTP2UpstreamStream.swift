@@ -14,7 +14,12 @@ final class HTTP2UpstreamStream: UpstreamConnection {
     private(set) var id: Int32 = 0
     /// Content that was relayed while the client was full: the backend may not send more yet.
     private var owed = 0
+    /// When its request was sent.
+    private var begun: Int64 = 0
     private var isOver = false
+
+    /// Milliseconds of silence after a request that raise doubts about the connection when it ends unanswered.
+    private static let suspiciousSilence: Int64 = 1000
 
     /// How a stream ends before its answer is whole.
     enum Loss {
@@ -46,6 +51,7 @@ final class HTTP2UpstreamStream: UpstreamConnection {
         switch carrier.codec.request(UnsafeBufferPointer(start: bytes, count: count), ends: ends, tag: tag) {
         case .opened(let stream):
             id = stream
+            begun = worker.now
             carrier.flushLater()
             return .sent
         case .full: return .full
@@ -134,6 +140,7 @@ final class HTTP2UpstreamStream: UpstreamConnection {
         if id != 0 {
             carrier.codec.setTag(id, -1)
             if !hasLeft { if whole { carrier.codec.release(id) } else { carrier.codec.reset(id) } }
+            if !whole, worker.now &- begun >= Self.suspiciousSilence { carrier.doubt(since: begun) }
             carrier.flushLater()
         }
         upstream.forget(backend)

@@ -96,9 +96,12 @@ extension Exchange {
             abort()
         case .sending where !isReused && backend.input == nil && interims == 0 && backend.reportsRejection():
             handshakeFailed(backend)
-        case .sending where isReused && backend.input == nil && interims == 0 && (isReplayable || !hasSent):
-            // A pooled connection that had ended already: nothing of the request can have been acted upon.
+        case .sending
+        where isReused && !wasReplaced && backend.input == nil && interims == 0 && (isReplayable || !hasSent):
+            // A pooled connection that had ended already: nothing of the request can have been acted upon. Once: it may
+            // be this very request that ends them, each one that others have opened.
             countUpstream(.retry)
+            wasReplaced = true
             upstreamConnection = nil
             backend.close()
             sent = 0

@@ -100,6 +100,8 @@ final class Exchange {
     var tried: UInt64 = 0
     /// Streams that were lost before the backend did anything.
     var attempts = 0
+    /// A stale connection was replaced already.
+    var wasReplaced = false
     var isReused = false
     /// Why the last connection attempt failed, for the answer when no other backend is left.
     var lastFailure = GatewayError.upstreamRefused
@@ -273,6 +275,7 @@ final class Exchange {
         hasSent = false
         tried = 0
         attempts = 0
+        wasReplaced = false
         inputIsStuck = false
         isTooLarge = false
         isReused = false
