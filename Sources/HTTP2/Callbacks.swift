@@ -142,7 +142,8 @@ extension Multiplexer {
         } else {
             pending = Occurrence(kind: .end, stream: stream, tag: record.tag)
         }
-        if !isServer { record.state.insert(.quiet) }
+        // Where both directions have ended, the end of the stream says nothing more.
+        if !isServer || record.state.contains(.finished) { record.state.insert(.quiet) }
     }
 
     @inline(__always)

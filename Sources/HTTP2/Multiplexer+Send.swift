@@ -155,19 +155,19 @@ extension Multiplexer {
 
     private func listDrained(_ record: StreamRecord) {
         record.state.remove(.full)
-        guard record.state.isDisjoint(with: .listed.union(.quiet)) else { return }
+        guard record.state.isDisjoint(with: isServer ? .listed.union(.quiet) : .listed) else { return }
         record.state.insert(.listed)
         record.nextDrained = drained
         drained = record
     }
 
-    /// A stream that was full and has room again.
+    /// A stream that was full and has room again; also one whose backend has ended, for a tunnel's other direction goes on.
     func popDrained() -> StreamRecord? {
         while let record = drained {
             drained = record.nextDrained
             record.nextDrained = nil
             record.state.remove(.listed)
-            if record.state.isDisjoint(with: .gone.union(.quiet)) { return record }
+            if record.state.isDisjoint(with: isServer ? .gone.union(.quiet) : .gone) { return record }
         }
         return nil
     }
@@ -197,7 +197,9 @@ extension Multiplexer {
     }
 
     /// Ends our direction, with trailers if there are any.
-    func finish(_ id: Int32, trailers: UnsafeBufferPointer<UInt8>?) {
+    ///
+    /// A server does not care for what still comes, unless it `listens`.
+    func finish(_ id: Int32, trailers: UnsafeBufferPointer<UInt8>?, listens: Bool = false) {
         guard failure == nil, let record = streams.find(id), !record.state.contains(.finished) else { return }
         guard record.state.contains(.headSent) else {
             return resetStream(record, HTTP2Code.internalError, byChoice: true)
@@ -209,7 +211,7 @@ extension Multiplexer {
             record.trailers = text
         }
         resume(record)
-        if isServer { ignoreRest(record) }
+        if isServer, !listens || record.state.contains(.remoteEnded) { ignoreRest(record) }
     }
 
     /// Ends a stream whose content cannot be completed: what is queued is sent first, then RST_STREAM.

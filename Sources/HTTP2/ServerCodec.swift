@@ -132,6 +132,14 @@ public final class ServerCodec {
         mux.finish(stream, trailers: trailers)
     }
 
+    /// Our direction of a tunnel is complete; the client's goes on.
+    public func endWriting(_ stream: Int32) { mux.finish(stream, trailers: nil, listens: true) }
+
+    /// What the client still sends is dropped; no further event of this stream comes.
+    public func ignoreRest(_ stream: Int32) {
+        if let record = mux.streams.find(stream) { mux.ignoreRest(record) }
+    }
+
     /// Ends a stream at once; no further event of it comes.
     ///
     /// `isClientFault` counts it in the budget of provoked resets.

@@ -1,5 +1,7 @@
 """What stays of a stream whose two ends do not end together: refused and ended tunnels, wishes that HTTP/2 has no word for."""
 
+import base64
+import hashlib
 import socket
 import time
 import unittest
@@ -22,6 +24,8 @@ routes:
   - {name: fixed, match: {path: /fixed}, auth: public, respond: {status: 200, body: hello}}
   - {name: two, match: {path: /two}, auth: public, forward: {upstream: two}}
   - {name: one, match: {path: /one}, auth: public, forward: {upstream: one}}
+  - {name: closed-two, match: {path: /two/open/closed}, auth: public, forward: {upstream: two, stream_age: 1m}}
+  - {name: closed-one, match: {path: /one/closed}, auth: public, forward: {upstream: one, stream_age: 1m}}
 """
 UPGRADE = "GET /two HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {}\r\n{}\r\n"
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -30,7 +34,10 @@ KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\
 def script(stream):
     """Tunnels are accepted or refused by their path; requests are answered when they have ended."""
     if stream.head[":method"] == "CONNECT":
-        stream.respond(200 if stream.path.endswith("open") else 403, ends=not stream.path.endswith("open"))
+        opens = "/open" in stream.path
+        stream.respond(200 if opens else 403, ends=not opens)
+        if stream.path.endswith("/closed"):
+            stream.send(b"\x88\x02\x03\xe8", ends=True)
         return
     until = steady() + 10
     while not stream.ended and steady() < until:
@@ -38,16 +45,35 @@ def script(stream):
     stream.respond(200, [("x-ended", str(stream.ended))])
 
 
+CLOSE, REPLY = b"\x88\x02\x03\xe8", b"\x88\x82\0\0\0\0\x03\xe8"
+
+
 class Tunnels(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.one = Upstream()
+        cls.one, cls.heard = Upstream(cls.answer), []
         cls.two = http2.Server(script, settings={h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}, at_head=True)
 
     @classmethod
     def tearDownClass(cls):
         cls.two.stop()
         cls.one.stop()
+
+    @classmethod
+    def answer(cls, head, body, connection):
+        """Closes a WebSocket at once and ends its own direction; what it hears then is kept."""
+        if not head.startswith(b"GET /one/closed"):
+            return Upstream.echo(head, body, connection)
+        key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n")
+        connection.sendall(b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + CLOSE)
+        connection.shutdown(socket.SHUT_WR)
+        heard = b""
+        while data := connection.recv(65536):
+            heard += data
+        cls.heard.append(heard)
+        return None
 
     def setUp(self):
         self.gateway = Gateway(CONFIGURATION, ONE=self.one.port, TWO=self.two.port)
@@ -114,6 +140,22 @@ class Tunnels(unittest.TestCase):
         seen = self.two.streams[-1]
         self.assertTrue(self.soon(lambda: seen.ended or seen.reset_code is not None))
         self.assertEqual(client.get("/one").status, 200)
+
+    def test_the_last_words_to_a_backend_that_has_ended_arrive(self):
+        """A backend closes a WebSocket and ends; the client's own close frame comes together with its end."""
+        with H2(self.gateway.port) as client:
+            for stream, path in ((1, b"/two/open/closed"), (3, b"/one/closed")):
+                pseudo = request(b"CONNECT", path) + [(b":protocol", b"websocket")]
+                client.headers(stream, pseudo + [(b"sec-websocket-version", b"13")], ends=False)
+                self.assertTrue(client.wait(lambda stream=stream: client.stream(stream).ended))
+                self.assertEqual(client.stream(stream).body, CLOSE)
+                client.data(stream, REPLY, True)
+            seen = self.two.streams[-1]
+            self.assertTrue(self.soon(lambda: seen.ended or seen.reset_code is not None))
+            self.assertEqual((seen.body, seen.ended, seen.reset_code), (REPLY, True, None))
+            self.assertTrue(self.soon(lambda: self.heard))
+            self.assertEqual(self.heard, [REPLY])
+            self.assertTrue(client.alive())
 
     def soon(self, condition):
         until = steady() + 10

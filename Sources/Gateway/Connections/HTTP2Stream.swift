@@ -129,7 +129,12 @@ final class HTTP2Stream: DownstreamConnection {
         carrier.flushLater()
     }
 
-    override func endWriting() { sendEnd(trailers: UnsafeBufferPointer(start: nil, count: 0)) }
+    override func endWriting() {
+        guard !hasEnded, !broken else { return }
+        hasEnded = true
+        carrier.codec.endWriting(id)
+        carrier.flushLater()
+    }
 
     private func fail() {
         broken = true
@@ -142,6 +147,7 @@ final class HTTP2Stream: DownstreamConnection {
         exchange = nil
         if broken { return close() }
         // What still comes of a request that was answered early is dropped by the codec.
+        if hasEnded, isTunnelling { carrier.codec.ignoreRest(id) }
         sendEnd(trailers: UnsafeBufferPointer(start: nil, count: 0))
         release()
     }

@@ -127,6 +127,8 @@ final class HTTP2UpstreamStream: UpstreamConnection {
 
     override func release() { end(whole: true) }
 
+    override func closeEnded() { end(whole: true, hasLeft: true) }
+
     override func close(saying bytes: UnsafePointer<UInt8>, _ count: Int) {
         guard id != 0, !isOver, carrier.codec.send(id, bytes, count) else { return close() }
         carrier.codec.leave(id)

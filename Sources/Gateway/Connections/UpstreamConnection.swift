@@ -87,6 +87,9 @@ class UpstreamConnection {
     /// Ends what an exchange uses, and gives its lease back.
     func close() {}
 
+    /// Ends it when both directions have ended: what is queued still arrives.
+    func closeEnded() { close() }
+
     /// Ends it after these last bytes.
     func close(saying bytes: UnsafePointer<UInt8>, _ count: Int) { close() }
 

@@ -118,7 +118,10 @@ extension Exchange {
             backend.endWriting()
         }
         if upstreamEnded, client.backlog == 0 {
-            if clientEnded { return finish(keepAlive: false) }
+            if clientEnded {
+                if clientEndPassed { upstreamConnection.take()?.closeEnded() }
+                return finish(keepAlive: false)
+            }
             if !upstreamEndPassed {
                 upstreamEndPassed = true
                 client.endWriting()
