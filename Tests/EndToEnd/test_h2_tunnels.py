@@ -157,6 +157,20 @@ class Tunnels(unittest.TestCase):
             self.assertEqual(self.heard, [REPLY])
             self.assertTrue(client.alive())
 
+    def test_much_can_be_said_to_a_backend_that_has_ended(self):
+        with socket.create_connection(("127.0.0.1", self.gateway.port)) as plain:
+            plain.settimeout(5)
+            plain.sendall(UPGRADE.replace("/two", "/two/open/closed").format("websocket", KEY).encode())
+            answer = b""
+            while data := plain.recv(65536):
+                answer += data
+            self.assertTrue(answer.endswith(CLOSE))
+            plain.sendall(b"\x82\xff" + (1 << 20).to_bytes(8, "big") + bytes(4 + (1 << 20)))
+            plain.shutdown(socket.SHUT_WR)
+            seen = self.two.streams[-1]
+            self.assertTrue(self.soon(lambda: seen.ended or seen.reset_code is not None))
+        self.assertEqual((len(seen.body), seen.ended, seen.reset_code), ((1 << 20) + 14, True, None))
+
     def soon(self, condition):
         until = steady() + 10
         while not condition() and steady() < until:

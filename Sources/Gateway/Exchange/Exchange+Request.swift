@@ -71,6 +71,9 @@ extension Exchange {
             if let client = self.connection, client.canRead || client.input != nil && !inputIsStuck {
                 client.later()
             }
+        } else if phase == .tunnelling, clientEnded, !clientEndPassed {
+            // The end was waiting behind this.
+            self.connection?.later()
         }
     }
 

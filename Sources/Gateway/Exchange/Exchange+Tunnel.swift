@@ -119,7 +119,8 @@ extension Exchange {
         }
         if upstreamEnded, client.backlog == 0 {
             if clientEnded {
-                if clientEndPassed { upstreamConnection.take()?.closeEnded() }
+                guard clientEndPassed else { return }
+                upstreamConnection.take()?.closeEnded()
                 return finish(keepAlive: false)
             }
             if !upstreamEndPassed {
