@@ -114,23 +114,11 @@ public final class Gateway {
             for message in mailbox.drain() { received(message) }
         }
         log = try snapshot.makeAccessLog(metrics)
-        // Before the others: a second gateway by mistake takes no client of the first. What operators ask is for one.
-        var operators: (Int32, SocketAddress)?
-        if let address = snapshot.opsAddress {
-            let mode = snapshot.settings.ops.mode
-            operators = try Listener.open(address, backlog: 128, mode: mode, sharesPort: false)
-        }
         var listeners: [[Listener]] = Array(repeating: [], count: count)
         for plan in snapshot.listeners {
             var address = plan.address
             var shared: Int32?
-            if address.ip.port != 0, Listener.isTaken(address) {
-                Log.warning(
-                    "another process listens here as well, and connections are shared with it",
-                    ("listener", plan.name),
-                    ("address", address.text)
-                )
-            }
+            warnIfShared(plan.name, address)
             let load = plan.maximumConnections.map(ListenerLoad.init)
             for worker in 0..<count {
                 if let descriptor = shared {
@@ -149,7 +137,9 @@ public final class Gateway {
             }
             Log.info("listening", ("listener", plan.name), ("address", address.text))
         }
-        if let (descriptor, bound) = operators {
+        if let address = snapshot.opsAddress {
+            warnIfShared("ops", address)
+            let (descriptor, bound) = try Listener.open(address, backlog: 128, mode: snapshot.settings.ops.mode)
             let endpoints = OpsEndpoints(gateway: self)
             ops = OpsServer(
                 control: control,
@@ -391,6 +381,16 @@ public final class Gateway {
         drainDeadline = deadline
         Log.info("draining", ("seconds", "\(snapshot.drain / 1000)"))
         for worker in workers { worker.mailbox.post(.drain(until: deadline)) }
+    }
+
+    /// Says that another process listens at an address: one that takes over does so on purpose.
+    private func warnIfShared(_ name: String, _ address: SocketAddress) {
+        guard address.ip.port != 0, Listener.isTaken(address) else { return }
+        Log.warning(
+            "another process listens here as well, and connections are shared with it",
+            ("listener", name),
+            ("address", address.text)
+        )
     }
 
     /// Ctrl-C again: whoever sits there waits for nobody.

@@ -64,14 +64,11 @@ public final class Listener {
 
     /// Opens a listening socket.
     ///
-    /// Without `sharesPort` nobody else can listen there, neither another worker nor another gateway.
-    ///
     /// - Throws: ``SystemError`` when the address is taken, not ours, or not allowed.
     public static func open(
         _ address: SocketAddress,
         backlog: Int32,
-        mode: UInt32 = 0o660,
-        sharesPort: Bool = true
+        mode: UInt32 = 0o660
     ) throws(SystemError) -> (
         Int32, SocketAddress
     ) {
@@ -83,7 +80,7 @@ public final class Listener {
             removeStaleSocket(address)
         } else {
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-            if sharesPort { setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4)
             if !address.ip.isIPv4 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &one, 4) }
         }
         let bound = address.withSocketAddress { bind(descriptor, $0, $1) } ?? -1

@@ -37,7 +37,7 @@ final class LogWriter: Sendable {
         self.confession = confession
         ready = .allocate(capacity: 1)
         sem_init(ready, 0, 0)
-        try Threads.start("log") { [self] in run() }
+        try Threads.start("log") { [self] in run() }.detach()
     }
 
     deinit {

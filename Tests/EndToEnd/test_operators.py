@@ -250,21 +250,15 @@ class Accounts(Case):
 
 
 class Twice(Case):
-    def test_a_second_gateway_by_mistake(self):
+    def test_a_second_gateway_is_told_of_the_first(self):
         gateway = Gateway(ROUTES)
         self.addCleanup(gateway.stop)
         second = self.folder() / "second.yaml"
 
-        def write(ops):
-            second.write_text(f'ops: {{address: "127.0.0.1:{ops}"}}\nlisteners: [{{address: "127.0.0.1:{gateway.port}"}}]\naccess_log: off\n' + ROUTES)
-
-        write(gateway.ops_port)
-        done = subprocess.run([binary(), "run", "--config", second], capture_output=True, text=True, timeout=20)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(f"listen on 127.0.0.1:{gateway.ops_port}: Address already in use", done.stderr)
-        self.assertEqual({gateway.get().status for _ in range(20)}, {200})
-        # On purpose, as when one takes over from another, it says so and goes on.
-        write(0)
+        second.write_text(
+            f'ops: {{address: "127.0.0.1:{gateway.ops_port}"}}\nlisteners: [{{address: "127.0.0.1:{gateway.port}"}}]\naccess_log: off\n' + ROUTES
+        )
+        # On purpose, as when one takes over from another, it goes on; but it says so.
         with subprocess.Popen([binary(), "run", "--config", second], stderr=subprocess.PIPE, text=True) as process:
             said = []
             for line in process.stderr:
@@ -273,7 +267,7 @@ class Twice(Case):
                     break
             process.terminate()
             self.assertEqual(process.wait(20), 0)
-        self.assertIn("another process listens here as well", "".join(said))
+        self.assertEqual(sum("another process listens here as well" in line for line in said), 2)
 
     def test_one_file_is_not_two_things(self):
         folder = self.folder()
