@@ -176,8 +176,8 @@ public final class AccessLog: Sendable {
                 written += count
             } else if count < 0, errno == EAGAIN {
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                poll(&waiting, 1, 1000)
-                if state.withLock({ $0.stopping }) {
+                // At the end a reader that is slow is waited for, one that is gone is not.
+                if poll(&waiting, 1, 1000) <= 0, state.withLock({ $0.stopping }) {
                     errno = EAGAIN
                     break
                 }
