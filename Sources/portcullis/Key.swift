@@ -22,7 +22,7 @@ struct KeyCommand: ParsableCommand {
                 not on a terminal, where it would stay in the scrollback: --print does that.
 
                 Examples:
-                  portcullis key generate --algorithm ES256 --out keys/signing
+                  portcullis key generate --algorithm ES256 --out signing
                   portcullis key generate --algorithm HS256 --print
                 """
         )

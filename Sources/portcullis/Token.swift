@@ -22,10 +22,10 @@ extension TokenCommand {
                 It ends after --ttl and names the key it was signed with. Claims given with --claim go before all others.
 
                 Examples:
-                  portcullis token mint --key keys/signing.pem --issuer https://login.example.com --audience api \
+                  portcullis token mint --key signing.pem --issuer https://login.example.com --audience api \
                 --subject ada --claim roles='["admin"]'
                   portcullis token mint --secret-file hs.secret --algorithm HS256 --issuer https://login.example.com
-                  portcullis token mint --key keys/signing.pem --issuer https://login.example.com --ttl=-1h    (expired)
+                  portcullis token mint --key signing.pem --issuer https://login.example.com --ttl=-1h    (expired)
                 """
         )
 
@@ -235,7 +235,7 @@ extension TokenCommand {
                 Exit status: 0 when it is valid, 1 when it is not, with the reason. The gateway tolerates a clock \
                 difference of one minute unless told otherwise; here it is --leeway.
 
-                Example: portcullis token verify --keys keys/signing.jwks.json --issuer https://login.example.com -
+                Example: portcullis token verify --keys signing.jwks.json --issuer https://login.example.com -
                 """
         )
 
