@@ -71,7 +71,9 @@ struct FileChecks {
 
     private mutating func claim(_ path: String, _ name: String, at place: SourceLocation) {
         // Devices take what everybody writes.
-        guard !path.isEmpty, path != "-", path != "stdout", !path.hasPrefix("/dev/") else { return }
+        guard !path.isEmpty, path != "-", path != "stdout", !path.hasPrefix("/dev/"), !path.hasPrefix("/proc/") else {
+            return
+        }
         let path = Self.normal(path)
         if let owner = owners[path] {
             if !decoding.hasError(at: place) {

@@ -42,6 +42,9 @@ extension Gateway {
         if let fault = log?.fault, !fault.isEmpty {
             all.append(Condition("access log", .noted, "lines cannot be written: \(fault)"))
         }
+        if Log.lost > 0 {
+            all.append(Condition("log", .noted, "\(Log.lost) lines of it were lost, because nobody took them"))
+        }
         all += reloads.details.map { Condition("reload", .noted, $0) }
         let seconds = Clock.unixMilliseconds() / 1000
         for (listener, facts) in certificates {
@@ -56,7 +59,7 @@ extension Gateway {
         for issuer in snapshot.identity.issuerStates {
             all.append(Condition("issuer " + issuer.name, holds: issuer.hasKeys, issuer.detail))
         }
-        all += (sessionDesk?.conditions ?? []).map { Condition($0.name, holds: $0.holds, $0.detail) }
+        all += sessionDesk?.conditions ?? []
         if let fault = sessionDesk?.accountsFault, !fault.isEmpty {
             all.append(Condition("accounts", .noted, "recovery codes are not taken: \(fault)"))
         }

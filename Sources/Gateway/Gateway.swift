@@ -118,7 +118,7 @@ public final class Gateway {
         for plan in snapshot.listeners {
             var address = plan.address
             var shared: Int32?
-            warnIfShared(plan.name, address)
+            let isTaken = isTaken(address)
             let load = plan.maximumConnections.map(ListenerLoad.init)
             for worker in 0..<count {
                 if let descriptor = shared {
@@ -135,17 +135,17 @@ public final class Gateway {
                     Listener(descriptor: descriptor, address: bound, isShared: isShared, load: load)
                 )
             }
-            Log.info("listening", ("listener", plan.name), ("address", address.text))
+            noteListening(plan.name, address, isShared: isTaken)
         }
         if let address = snapshot.opsAddress {
-            warnIfShared("ops", address)
+            let isTaken = isTaken(address)
             let (descriptor, bound) = try Listener.open(address, backlog: 128, mode: snapshot.settings.ops.mode)
             let endpoints = OpsEndpoints(gateway: self)
             ops = OpsServer(
                 control: control,
                 listener: Listener(descriptor: descriptor, address: bound, isShared: false)
             ) { endpoints.answer($0, $1) }
-            Log.info("listening", ("listener", "ops"), ("address", bound.text))
+            noteListening("ops", bound, isShared: isTaken)
         }
         for index in 0..<count { try startWorker(index, listeners[index]) }
         apply(snapshot)
@@ -383,9 +383,13 @@ public final class Gateway {
         for worker in workers { worker.mailbox.post(.drain(until: deadline)) }
     }
 
-    /// Says that another process listens at an address: one that takes over does so on purpose.
-    private func warnIfShared(_ name: String, _ address: SocketAddress) {
-        guard address.ip.port != 0, Listener.isTaken(address) else { return }
+    /// Whether another process listens at an address.
+    private func isTaken(_ address: SocketAddress) -> Bool { address.ip.port != 0 && Listener.isTaken(address) }
+
+    private func noteListening(_ name: String, _ address: SocketAddress, isShared: Bool) {
+        Log.info("listening", ("listener", name), ("address", address.text))
+        // One that takes over does so on purpose.
+        guard isShared else { return }
         Log.warning(
             "another process listens here as well, and connections are shared with it",
             ("listener", name),

@@ -112,6 +112,7 @@ extension Portal {
         case 413: "Content Too Large"
         case 415: "Unsupported Media Type"
         case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
         default: "Service Unavailable"
         }
     }

@@ -170,7 +170,8 @@ class Identity(Base):
         # A dead cookie goes with an answer that is nobody else's: out of a cache it would log others out.
         dead = f"{SESSION}={'A' * 43}"
         for control, is_cleared in (
-            ("no-store", True), ("max-age=0, Private", True), ("public, max-age=60", False), ("max-age=60", False), ("", False)
+            ("no-store", True), ("max-age=0, Private", True), ("public, max-age=60", False), ("max-age=60", False),
+            ('private="x-a", max-age=60', False), ("", False)
         ):
             path = "/optional/control?" + urllib.parse.quote(control)
             cookies = self.browser().fetch(path, cookies=dead, keep=False).cookies

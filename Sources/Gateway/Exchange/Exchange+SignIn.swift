@@ -42,13 +42,14 @@ extension Exchange {
     }
 
     /// Removes a dead cookie along with a service's answer (the route lets everybody in), where that is for nobody else:
-    /// out of a cache it would remove others' good ones.
+    /// out of a cache it would remove others' good ones. Nor where it was long in coming: by then the browser may have
+    /// logged in.
     func appendClearing(_ head: ResponseHead, _ bytes: UnsafePointer<UInt8>, to out: OutputBuffer) {
-        guard let sessions = plan.snapshot.sessions else { return }
+        guard let sessions = plan.snapshot.sessions, Clock.microseconds() &- startedMicros < 1_000_000 else { return }
         var index = head.first(.cacheControl)
         while index >= 0 {
-            let value = text(head[index].value, bytes).lowercased()
-            if value.contains("no-store") || value.contains("private") {
+            let directives = text(head[index].value, bytes).lowercased().split(separator: ",")
+            if directives.contains(where: { ["no-store", "private"].contains($0.filter { !$0.isWhitespace }) }) {
                 return out.append(string: sessions.clearingLine(host: cookieHost))
             }
             index = head.fields.next(.cacheControl, after: index)

@@ -86,8 +86,8 @@ extension SessionDesk {
     /// Why the file of accounts could not be changed when a login needed it; empty: it could.
     var accountsFault: String { state.withLock { $0.users }?.fault ?? "" }
 
-    /// The conditions of readiness: name, whether it holds, what is the matter.
-    var conditions: [(name: String, holds: Bool, detail: String)] {
+    /// The conditions of readiness.
+    var conditions: [Condition] {
         let (since, watch, denies) = state.withLock { ($0.awaySince, $0.watch, $0.portal?.deniesUnaudited ?? false) }
         let problem: String
         if since != nil || !store.isAvailable {
@@ -98,10 +98,14 @@ extension SessionDesk {
             problem = watch.hazard
         }
         let detail = problem.isEmpty ? "\(counts.liveCount) live" : problem
-        var all = [(name: "sessions (\(store.name))", holds: problem.isEmpty, detail: detail)]
-        guard let log = audit?.log, denies else { return all }
+        var all = [Condition("sessions (\(store.name))", holds: problem.isEmpty, detail)]
+        guard let log = audit?.log else { return all }
         let fault = log.fault
-        all.append((name: "audit log", holds: fault.isEmpty, detail: fault.isEmpty ? "written" : fault))
+        if denies {
+            all.append(Condition("audit log", holds: fault.isEmpty, fault.isEmpty ? "written" : fault))
+        } else if !fault.isEmpty {
+            all.append(Condition("audit log", .noted, "logins go on without it: \(fault)"))
+        }
         return all
     }
 }
