@@ -340,3 +340,29 @@ class WebSockets(unittest.TestCase):
             web = H2Socket(client, "/private", token)
             web.send("x")
             self.assertEqual(web.receive(), (1, b"x"))
+
+
+class GoneBackend(unittest.TestCase):
+    def test_a_tunnel_ends_with_its_client_although_its_last_words_found_nobody(self):
+        def answer(head, body, connection):
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n")
+            connection.close()
+
+        upstream = Upstream(answer)
+        self.addCleanup(upstream.stop)
+        text = "upstreams: [{name: a, servers: ['127.0.0.1:@UPSTREAM@']}]\n"
+        gateway = Gateway(text + "routes: [{name: a, auth: public, forward: {upstream: a}}]\n", UPSTREAM=upstream.port)
+        self.addCleanup(gateway.stop)
+        tunnels = lambda: peers.metric(gateway, "tunnels_open")
+        with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+            client.settimeout(30)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n")
+            # The backend's end comes behind its head.
+            while client.recv(65536):
+                pass
+            self.assertEqual(tunnels(), 1)
+            # The first is answered with a reset, the others find the connection gone.
+            for _ in range(10):
+                client.sendall(b"words")
+                time.sleep(0.02)
+        peers.eventually(lambda: tunnels() == 0, "the tunnel stays")

@@ -81,6 +81,12 @@ extension Exchange {
     ///
     /// It may have answered before it closed: that answer counts.
     private func writeFailed(_ connection: UpstreamConnection) {
+        if phase == .tunnelling {
+            // Nobody hears it any more, nor what comes behind: the client's end must not wait for either.
+            out?.removeAll()
+            sent = 0
+            connection.canWrite = true
+        }
         connection.hangup = true
         connection.canRead = true
         pumpResponse()

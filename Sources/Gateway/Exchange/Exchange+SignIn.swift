@@ -41,9 +41,10 @@ extension Exchange {
         }
     }
 
-    /// Removes a dead cookie along with a service's answer (the route lets everybody in), where that is for nobody else:
-    /// out of a cache it would remove others' good ones. Nor where it was long in coming: by then the browser may have
-    /// logged in.
+    /// Removes a dead cookie along with a service's answer (the route lets everybody in).
+    ///
+    /// Not where that is for others as well: out of a cache it would remove their good ones. Nor where it was long in
+    /// coming: by then the browser may have logged in.
     func appendClearing(_ head: ResponseHead, _ bytes: UnsafePointer<UInt8>, to out: OutputBuffer) {
         guard let sessions = plan.snapshot.sessions, Clock.microseconds() &- startedMicros < 1_000_000 else { return }
         var index = head.first(.cacheControl)

@@ -17,11 +17,13 @@ extension Exchange {
             case .unavailable where full != 0: return waitForLease(.upstreamConnections)
             case .unavailable: return findsNoBackend(upstream)
             case .connect(let backend):
-                if let carrier = worker.carrier(of: backend) {
+                let hasRoom = backend.shared.count < upstream.maximumConnections
+                // One that replaces a stale connection is not to be another that ended with it.
+                if !(wasReplaced && hasRoom), let carrier = worker.carrier(of: backend) {
                     countUpstream(.reuse)
                     return attach(carrier.makeStream(upgrades: upgrade), reused: carrier.isOpen)
                 }
-                if backend.shared.count < upstream.maximumConnections { return connectCarrier(backend, upstream) }
+                if hasRoom { return connectCarrier(backend, upstream) }
                 // Its connections take fewer requests than we would send: another backend may have room.
                 upstream.forget(backend)
                 full |= upstream.bit(of: backend)
