@@ -320,10 +320,11 @@ public final class SQLiteStore: SessionStore {
         _ body: @escaping @Sendable (Database, inout Changes) throws -> Value
     ) async throws(StoreError) -> Value {
         let deadline = Monotonic.milliseconds + patience
-        let outcome = await withCheckedContinuation { waiting in
-            let job = ValueJob(deadline: deadline, waiting, body)
+        let answer = Locked<Result<Value, StoreError>>(.failure(.unavailable))
+        await withCheckedContinuation { waiting in
+            let job = ValueJob(deadline: deadline, waiting, answer: answer, body)
             if let refusal = queue.submit(job) { job.finish(refusal) }
         }
-        return try outcome.get()
+        return try answer.withLock { $0 }.get()
     }
 }
