@@ -196,6 +196,15 @@ class Gateway:
                 self.started.set()
         self.started.set()
 
+    def said(self, *texts, seconds=10):
+        """The first line of the log with all of these texts, as soon as it is there; None when none came."""
+        until = steady() + seconds
+        while not (line := next((line for line in list(self.log) if all(text in line for text in texts)), None)):
+            if steady() > until:
+                return None
+            time.sleep(0.01)
+        return line
+
     def wait_for(self, message, count=1, seconds=10):
         until = steady() + seconds
         while steady() < until:

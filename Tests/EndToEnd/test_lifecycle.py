@@ -95,7 +95,7 @@ class Lifecycle(unittest.TestCase):
         self.gateway.write(CONFIGURATION.replace("upstreams:", "upstream:"))
         self.gateway.signal(signal.SIGHUP)
         self.assertTrue(self.gateway.wait_for("reload refused: the running configuration stays"))
-        self.assertTrue(any("did you mean" in line and "upstreams" in line for line in self.gateway.log))
+        self.assertTrue(self.gateway.said("did you mean", "upstreams"))
         self.assertEqual(self.gateway.get("/x", self.keys.token()).status, 200)
 
     def test_a_reload_applies_the_new_routes(self):

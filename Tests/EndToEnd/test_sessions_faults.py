@@ -175,7 +175,7 @@ class Audit(Faults):
                 self.change(change)
                 self.assertEqual(Browser(gateway.port).login_api(RITA).status, 200)
                 self.assertIn(b'"event":"tampered"', self.path.read_bytes())
-                self.assertIn("lines that were written", "".join(gateway.log))
+                self.assertTrue(gateway.said("lines that were written"))
                 command("audit", "verify", self.path, code=1)
                 gateway.stop()
                 self.path.unlink()

@@ -212,7 +212,7 @@ class Faults(Base):
         gateway = self.gateway(['"nothing.invalid:80"'])
         answer = gateway.get()
         self.assertEqual((answer.status, answer.field("Retry-After")), (503, "1"))
-        self.assertTrue(any("nothing.invalid has no address" in line for line in gateway.log))
+        self.assertTrue(gateway.said("nothing.invalid has no address"))
 
     def test_unix_sockets(self):
         class Local(Upstream):
